@@ -1,0 +1,84 @@
+"""Rows: every draw of an estimate gets its own copy of the parameters.
+
+    surrogate = estimator(policy, objective, rng, n=1)        # [*batch] -> [*batch]
+
+The gradient of surrogate i with respect to row i's own parameters is one draw of the estimate
+of ∇J(θ_i). So one ordinary backward pass of the sum gives every per-sample gradient.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from estimators.noise import Noise
+from estimators.objective import Objective
+from estimators.policies import Policy
+
+Gradient = dict[str, Tensor]
+
+
+class Estimator(Protocol):
+    """Maps a batch of policies to a batch of surrogates, from n actions for each."""
+
+    def __call__(
+        self, policy: Policy, objective: Objective, rng: Noise, /, *, n: int = 1
+    ) -> Tensor: ...
+
+
+def rows(policy: Policy, count: int) -> Policy:
+    """`count` independent copies of the policy, as leaves: [*batch, …] -> [count, *batch, …]."""
+    return policy.map(lambda p: p.detach().expand(count, *p.shape).clone().requires_grad_())
+
+
+def row_gradients(surrogate: Tensor, policy: Policy) -> Gradient:
+    """∂(surrogate of row i)/∂(parameters of row i), for all rows at once."""
+    if surrogate.shape != policy.batch:
+        raise ValueError(
+            f"the surrogate must have the policy's batch shape {list(policy.batch)}, "
+            f"got {list(surrogate.shape)}"
+        )
+    if not surrogate.requires_grad:
+        raise ValueError("the surrogate does not depend on the policy's parameters")
+    parameters = policy.parameters()
+    grads = torch.autograd.grad(
+        surrogate.sum(), list(parameters.values()), allow_unused=True, materialize_grads=True
+    )
+    return dict(zip(parameters, grads, strict=True))
+
+
+def per_sample_gradients(
+    estimator: Estimator, policy: Policy, objective: Objective, estimates: int, rng: Noise
+) -> Gradient:
+    """`estimates` independent draws of the estimate of ∇J(θ): {name: [estimates, *parameter]}.
+
+    A parameter that the surrogate does not reach has gradient zero. Raises ValueError on
+    estimates < 1 or a surrogate of the wrong shape.
+    """
+    if estimates < 1:
+        raise ValueError(f"estimates must be ≥ 1, got {estimates}")
+    copies = rows(policy, estimates)
+    with torch.enable_grad():
+        return row_gradients(estimator(copies, objective, rng), copies)
+
+
+def linear(policy: Policy, **g: Tensor) -> Tensor:
+    """Σ ⟨stop_gradient(g), θ⟩: the surrogate whose gradient is g. g: like the parameters."""
+    parameters = policy.parameters()
+    b = len(policy.batch)
+    terms = [(grad.detach() * parameters[name]).flatten(b).sum(-1) for name, grad in g.items()]
+    return torch.stack(terms).sum(0)  # [*batch]
+
+
+def grad_a(f: Callable[[Tensor], Tensor], a: Tensor) -> Tensor:
+    """∇_a f(a) for each action: [..., *batch, d] -> [..., *batch, d].
+
+    Raises ValueError when f does not depend differentiably on a.
+    """
+    with torch.enable_grad():
+        a = a.detach().requires_grad_()
+        value = f(a)
+        if not value.requires_grad:
+            raise ValueError("Q has no gradient with respect to the action: not differentiable")
+        return torch.autograd.grad(value.sum(), a)[0]

@@ -1,0 +1,123 @@
+"""Monte-Carlo measurement of an estimator: its mean, variance, bias and cost."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from estimators.compiled import compile_gradients
+from estimators.gradients import Estimator, Gradient, per_sample_gradients
+from estimators.moments import Moments
+from estimators.noise import Noise, Recorded
+from estimators.objective import Objective
+from estimators.policies import Policy
+from estimators.quadrature import TooManyNodes, exact_gradient
+from estimators.report import Report
+
+PILOT = 256
+CHUNK_NUMBERS = 2**17  # entries of a gradient, or draws, held at a time: cache-sized, constant
+
+
+def measure(
+    estimator: Estimator,
+    policy: Policy,
+    objective: Objective,
+    *,
+    estimates: int,
+    rng: Noise,
+    exact: Gradient | None = None,
+    name: str = "",
+    problem: str = "",
+    compile: bool = False,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> Report:
+    """Mean, variance and bias of one estimate with standard errors, and its measured cost.
+
+    exact: the exact gradient, if it is known; else `exact_gradient` where it reaches. Q
+    evaluations are counted and seconds taken (the median over chunks), both per estimate. Memory does not grow with
+    `estimates`. Raises ValueError on estimates < 2, parameters or values of Q that are not
+    finite, and whatever the policy or the estimator refuse.
+    """
+    if estimates < 2:
+        raise ValueError(f"estimates must be ≥ 2 for a variance, got {estimates}")
+    require_finite(policy)
+    known, error = exact, float(getattr(exact, "error", 0.0))
+    if known is None:
+        try:
+            known = exact_gradient(policy, objective)
+            error = known.error
+        except TooManyNodes:
+            pass
+    noise, counter = Recorded(rng), _Counter(objective.Q)
+    counted = Objective(counter, objective.alpha)
+    pilot = _flat(per_sample_gradients(estimator, policy, counted, PILOT, noise))
+    if not pilot.isfinite().all():
+        raise ValueError(f"{name or 'the estimator'} returned a gradient that is not finite")
+    reference = pilot.mean(0)
+
+    width = max(pilot.shape[1], sum(d.numel() for _, d in noise.draws) // PILOT)
+    chunk = max(1, min(estimates, CHUNK_NUMBERS // width))
+    sizes = [chunk] * (estimates // chunk) + [estimates % chunk] * (estimates % chunk > 0)
+    draw = _draws(estimator, policy, objective, compile)
+    if compile:
+        for size in set(sizes):
+            draw(size, Noise(device=rng.generator.device))
+    moments = Moments.of(torch.zeros(0, 2 * pilot.shape[1] + 1))
+    seconds: list[float] = []
+    for size in progress(sizes):
+        start = time.perf_counter()
+        grads = draw(size, rng)
+        seconds.append((time.perf_counter() - start) / size)
+        delta = _flat(grads) - reference
+        moments += Moments.of(torch.cat([delta, delta**2, (delta**2).sum(1, keepdim=True)], 1))
+    if not moments.mean.isfinite().all():
+        raise ValueError(f"{name or 'the estimator'} returned a gradient that is not finite")
+    return Report(
+        estimator=name,
+        problem=problem,
+        shapes={k: tuple(p.shape) for k, p in policy.parameters().items()},
+        moments=moments,
+        reference=reference.cpu(),
+        exact=None
+        if known is None
+        else torch.cat([known[k].flatten() for k in policy.parameters()]).double().cpu(),
+        exact_error=error,
+        q_evaluations=counter.count / PILOT / max(1, policy.batch.numel()),
+        seconds=statistics.median(seconds),
+    )
+
+
+def require_finite(policy: Policy) -> None:
+    for name, p in policy.parameters().items():
+        if not p.isfinite().all():
+            raise ValueError(f"{type(policy).__name__}.{name} is not finite: {p.tolist()}")
+
+
+class _Counter:
+    """Q, with the number of values it returned, refusing values that are not finite."""
+
+    def __init__(self, Q: Callable[[Tensor], Tensor]) -> None:
+        self.Q, self.count = Q, 0
+
+    def __call__(self, a: Tensor) -> Tensor:
+        q = self.Q(a)
+        if isinstance(q, Tensor):
+            self.count += q.numel()
+            if not q.isfinite().all():
+                where = a[~q.isfinite()][0].tolist()
+                raise ValueError(f"Q is not finite at the action {where}")
+        return q
+
+
+def _draws(
+    estimator: Estimator, policy: Policy, objective: Objective, compile: bool
+) -> Callable[[int, Noise], Gradient]:
+    if compile:
+        return compile_gradients(estimator, policy, objective)
+    return lambda size, rng: per_sample_gradients(estimator, policy, objective, size, rng)
+
+
+def _flat(grads: Gradient) -> Tensor:
+    return torch.cat([g.detach().flatten(1) for g in grads.values()], 1).double()

@@ -1,0 +1,153 @@
+"""The report of a measurement: every number with its uncertainty."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from estimators.gradients import Gradient
+from estimators.moments import Moments
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What `measure` saw of one estimator on one problem, for every entry of the gradient.
+
+    Moments are those of [δ, δ², Σδ²] with δ = g − reference, g one estimate flattened over the
+    parameters, and the reference a pilot mean: then the mean and the variance of g are both
+    means, and one central limit theorem gives both their standard errors.
+    """
+
+    estimator: str
+    problem: str
+    shapes: dict[str, tuple[int, ...]]
+    moments: Moments
+    reference: Tensor
+    exact: Tensor | None  # the exact gradient, flattened, where there is one
+    exact_error: float
+    q_evaluations: float  # counted, per estimate
+    seconds: float  # per estimate
+
+    @property
+    def size(self) -> int:
+        return len(self.reference)
+
+    def _named(self, flat: Tensor) -> Gradient:
+        parts = flat.split([int(np.prod(s)) for s in self.shapes.values()])
+        return {name: p.view(s) for (name, s), p in zip(self.shapes.items(), parts, strict=True)}
+
+    @property
+    def labels(self) -> list[str]:
+        """mu[0], mu[1], log_std[0], …: the entries in order."""
+        return [
+            name + "".join(f"[{i}]" for i in index)
+            for name, shape in self.shapes.items()
+            for index in np.ndindex(*shape)
+        ]
+
+    @property
+    def estimates(self) -> int:
+        return self.moments.n
+
+    @property
+    def mean(self) -> Gradient:
+        return self._named(self.reference + self.moments.mean[: self.size])
+
+    @property
+    def sem(self) -> Gradient:
+        """Standard error of the mean."""
+        return self._named(self.moments.sem[: self.size])
+
+    @property
+    def bias(self) -> Gradient | None:
+        """Mean minus exact gradient; None where there is no exact gradient."""
+        if self.exact is None:
+            return None
+        return self._named(self.moments.mean[: self.size] + (self.reference - self.exact))
+
+    @property
+    def variance(self) -> Gradient:
+        """Unbiased variance of one estimate."""
+        return self._named(self.moments.variance[: self.size])
+
+    @property
+    def variance_sem(self) -> Gradient:
+        return self._named(self.moments.sem[self.size : -1])
+
+    @property
+    def total_variance(self) -> float:
+        """Σ of the variances: E‖g − Eg‖²."""
+        return float(self.moments.variance[: self.size].sum())
+
+    @property
+    def total_variance_sem(self) -> float:
+        return float(self.moments.sem[-1])
+
+    @property
+    def signal_to_noise(self) -> float:
+        """‖E g‖ / √(total variance), of the exact gradient where there is one."""
+        mean = self.reference + self.moments.mean[: self.size]
+        signal = float((mean if self.exact is None else self.exact).norm())
+        return signal / self.total_variance**0.5 if self.total_variance else float("inf")
+
+    @property
+    def worst_z(self) -> float:
+        """Largest |bias| in standard errors; nan where there is no exact gradient.
+
+        The error of the exact gradient and rounding count as standard errors too, so that an
+        estimator without variance has a finite answer.
+        """
+        if self.exact is None:
+            return float("nan")
+        bias = self.moments.mean[: self.size] + (self.reference - self.exact)
+        rounding = self.exact_error + 1e-12 * (1 + self.exact.abs())
+        return float((bias.abs() / (self.moments.sem[: self.size] ** 2 + rounding**2).sqrt()).max())
+
+    def save(self, path: Path | str) -> None:
+        """One JSON file; floats survive to the last digit."""
+        data = {f: getattr(self, f) for f in self.__dataclass_fields__}
+        data["moments"] = {
+            "n": self.moments.n,
+            "mean": self.moments.mean.tolist(),
+            "m2": self.moments.m2.tolist(),
+        }
+        data["reference"] = self.reference.tolist()
+        data["exact"] = None if self.exact is None else self.exact.tolist()
+        write_atomically(Path(path), json.dumps(data, indent=1))
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Report":
+        """Reads what `save` wrote; ValueError on anything else."""
+        try:
+            data = json.loads(Path(path).read_text())
+            moments = data.pop("moments")
+            float64 = torch.float64
+            report = cls(
+                **{
+                    **data,
+                    "shapes": {k: tuple(s) for k, s in data["shapes"].items()},
+                    "moments": Moments(
+                        moments["n"],
+                        torch.tensor(moments["mean"], dtype=float64),
+                        torch.tensor(moments["m2"], dtype=float64),
+                    ),
+                    "reference": torch.tensor(data["reference"], dtype=float64),
+                    "exact": None
+                    if data["exact"] is None
+                    else torch.tensor(data["exact"], dtype=float64),
+                }
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"{path} is not a saved report: {error}") from None
+        return report
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The file is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.replace(path)

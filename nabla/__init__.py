@@ -1,0 +1,1 @@
+"""Everything around the mathematics: the command `nabla` and its figures."""

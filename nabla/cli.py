@@ -1,0 +1,51 @@
+"""The command `nabla`. Bad input gets one sentence on stderr and exit status 2."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tyro
+
+from nabla.catalogue import estimators, problems
+from nabla.compare import compare
+from nabla.identities import identities
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "compare": compare,
+    "identities": identities,
+    "estimators": estimators,
+    "problems": problems,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; NABLA_TRACEBACK=1 shows where an error came from."""
+    try:
+        status = tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="nabla",
+            description="Estimators of the gradient of E[α log π(a) − Q(a)]: compared, checked.",
+            args=arguments,
+        )
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (ValueError, TypeError, OSError) as error:
+        _fail(str(error))
+    except Exception as error:  # somebody's own Q may raise anything
+        _fail(f"{type(error).__name__}: {error}")
+    sys.exit(status)
+
+
+def _fail(message: str) -> None:
+    if os.environ.get("NABLA_TRACEBACK"):
+        raise
+    print("nabla: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""`nabla compare`: bias, variance and cost of estimators on one problem."""
+
+import csv
+import io
+import shlex
+import sys
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+import tyro
+from tqdm import tqdm
+
+from estimators import (
+    BIASED,
+    Antithetic,
+    Estimator,
+    Noise,
+    Report,
+    Sobol,
+    measure,
+    per_sample_gradients,
+)
+from estimators.report import write_atomically
+from nabla.figures import comparison_figure, save_figure
+from nabla.table import render, with_error
+from nabla.target import load_problem, pick_estimators
+from toy_problems import Problem
+
+SOURCES = {"independent": Noise, "antithetic": Antithetic, "sobol": Sobol}
+SAMPLES = 2000  # single-sample gradients kept for the violins
+FALSE_ALARM = 1e-4  # for the whole table
+
+
+
+def compare(
+    problem: Annotated[str, tyro.conf.Positional] = "report",
+    *,
+    estimators: tuple[str, ...] = (),
+    estimates: int = 100_000,
+    n: int | None = None,
+    seed: int = 0,
+    noise: Literal["independent", "antithetic", "sobol"] = "independent",
+    set: tuple[str, ...] = (),
+    mu: tuple[float, ...] = (),
+    log_std: tuple[float, ...] = (),
+    logits: tuple[float, ...] = (),
+    alpha: float | None = None,
+    squash: bool = False,
+    dtype: Literal["float64", "float32"] = "float64",
+    device: str = "cpu",
+    compile: bool = False,
+    out: Path = Path("out"),
+) -> int:
+    """Measure estimators of the gradient on one problem: bias, variance, cost.
+
+    Prints a table; saves the numbers (CSV, one JSON report an estimator), the draws behind the
+    violins (npz) and a figure (PDF, PNG). Every ± is one standard error.
+
+    Args:
+        problem: a name from `nabla problems`, or your own Q as module:function, mapping
+            actions [..., d] to values [...] (then say the policy: --mu, --log-std, --logits).
+        estimators: names from `nabla estimators`, or module:function; by default all that apply.
+        estimates: independent estimates to draw of each.
+        n: actions averaged inside one estimate, where an estimator takes it.
+        seed: of the noise; the same for every estimator.
+        noise: independent, antithetic or Sobol draws along n (they need --n > 1 to differ).
+        set: settings of the problem, name=number.
+        mu: means of the policy.
+        log_std: log standard deviations of the policy.
+        logits: component or action logits of the policy.
+        alpha: temperature.
+        squash: take tanh of the actions.
+        dtype: of the policy.
+        device: where to compute, as torch names it.
+        compile: torch.compile the estimators (20 s each, worth it from 10⁷ estimates).
+        out: folder for the results.
+    """
+    if n is not None and n < 1:
+        raise ValueError(f"n must be ≥ 1, got {n}")
+    what = load_problem(
+        problem, set, mu, log_std, logits, alpha, squash, getattr(torch, dtype)
+    )
+    what = _move(what, device)
+    chosen = pick_estimators(what.policy, estimators)
+    exact = what.gradient()
+    reports: list[Report] = []
+    samples: dict[str, np.ndarray] = {}
+    skipped: dict[str, str] = {}
+    with tqdm(total=len(chosen) * estimates, leave=False, disable=None, unit_scale=True) as bar:
+        for name, base in chosen.items():
+            estimator = base if n is None else partial(base, n=n)
+            bar.set_description(name)
+            try:
+                report = measure(
+                    estimator,
+                    what.policy,
+                    what.objective,
+                    estimates=estimates,
+                    rng=SOURCES[noise](seed, device),
+                    exact=exact,
+                    name=name,
+                    problem=what.name,
+                    compile=compile,
+                    progress=partial(_tick, bar),
+                )
+                samples[name] = _samples(estimator, what, SOURCES[noise](seed + 1, device))
+            except (ValueError, TypeError) as error:
+                if len(chosen) == 1 or name in estimators or not estimators and not reports:
+                    raise
+                skipped[name] = " ".join(str(error).split())
+                continue
+            reports.append(report)
+    print_comparison(reports, what, skipped)
+    command = shlex.join(["nabla", *sys.argv[1:]])
+    folder = out / f"compare-{what.name.replace(':', '.')}"
+    for path in save_comparison(reports, samples, folder, command):
+        print(path)
+    return 0
+
+
+def print_comparison(reports: list[Report], problem: Problem, skipped: dict[str, str]) -> None:
+    from scipy.stats import norm
+
+    reports = sorted(reports, key=lambda r: r.total_variance)
+    limit = norm.isf(FALSE_ALARM / 2 / max(1, sum(r.size for r in reports)))
+    rows = [
+        [
+            r.estimator,
+            "–" if r.exact is None else f"{r.worst_z:.1f}",
+            verdict(r, limit),
+            with_error(r.total_variance, r.total_variance_sem),
+            f"{r.q_evaluations:g}",
+            f"{r.seconds * 1e6:.3g}",
+            f"{r.total_variance * r.q_evaluations:.4g}",
+            f"{r.total_variance * r.seconds * 1e6:.3g}",
+            f"{r.signal_to_noise:.3g}",
+        ]
+        for r in reports
+    ]
+    header = "estimator,|bias|/se,mean,variance,Q evals,µs,var × Q,var × µs,SNR".split(",")
+    print(f"{problem.name}: one estimate, from {reports[0].estimates:,} of each\n")
+    print(render(header, rows))
+    print(
+        f"\nmean: agrees with the exact gradient if |bias| < {limit:.1f} standard errors in every"
+        f"\nentry (false alarm {FALSE_ALARM:g} for the whole table). variance: total over the"
+        "\nentries. Q evals, µs: measured, of one estimate. SNR: |∇J| / √variance."
+        if reports[0].exact is not None
+        else "\nno exact gradient within reach: bias unknown, SNR from the measured mean"
+    )
+    if not problem.smooth:
+        print("Q jumps: pathwise estimators miss the part of the gradient that the jump carries.")
+    for name, why in skipped.items():
+        print(f"left out {name}: {why}")
+    if reports[0].size <= 8:
+        print("\n" + render(*_entry_table(reports)))
+    print()
+
+
+def verdict(report: Report, limit: float) -> str:
+    if report.exact is None:
+        return "unknown"
+    if report.worst_z < limit:
+        return "agrees"
+    return "biased, as documented" if report.estimator in BIASED else "BIASED"
+
+
+def _entry_table(reports: list[Report]) -> tuple[list[str], list[list[str]]]:
+    rows = []
+    for r in reports:
+        bias, sem = r.bias, _flat(r.sem)
+        for i, label in enumerate(r.labels):
+            exact = "" if r.exact is None else f"{float(r.exact[i]):+.6f}"
+            off = "" if bias is None else with_error(_flat(bias)[i], sem[i], signed=True)
+            spread = with_error(_flat(r.variance)[i], _flat(r.variance_sem)[i])
+            rows.append([r.estimator, label, exact, off, spread])
+    return ["estimator", "entry", "exact", "bias", "variance"], rows
+
+
+def _flat(values: dict[str, torch.Tensor]) -> list[float]:
+    return [float(x) for v in values.values() for x in v.flatten()]
+
+
+def save_comparison(
+    reports: list[Report], samples: dict[str, np.ndarray], folder: Path, command: str
+) -> list[Path]:
+    """Every file whole or not at all."""
+    for r in reports:
+        r.save(folder / "reports" / f"{r.estimator.replace(':', '.')}.json")
+    write_atomically(folder / "table.csv", tidy_csv(reports))
+    part = folder / "samples.npz.part"
+    with part.open("wb") as file:
+        np.savez_compressed(file, **samples)
+    part.replace(folder / "samples.npz")
+    title = f"{reports[0].problem}: {reports[0].estimates:,} estimates, 95 % intervals"
+    figure = comparison_figure(reports, samples, title)
+    return [folder / "table.csv", *save_figure(figure, folder / "figure", command)]
+
+
+def tidy_csv(reports: Iterable[Report]) -> str:
+    """One row for each estimator and entry, and one for the total."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        "problem,estimator,entry,estimates,exact,mean,sem,bias,variance,variance_sem,"
+        "q_evaluations,seconds".split(",")
+    )
+    for r in reports:
+        columns = [_flat(v) for v in (r.mean, r.sem, r.variance, r.variance_sem)]
+        for i, label in enumerate(r.labels):
+            mean, sem, variance, variance_sem = (c[i] for c in columns)
+            exact = None if r.exact is None else float(r.exact[i])
+            bias = None if r.bias is None else _flat(r.bias)[i]
+            row = [label, r.estimates, exact, mean, sem, bias, variance, variance_sem]
+            writer.writerow([r.problem, r.estimator, *row, r.q_evaluations, r.seconds])
+        total = ["total", r.estimates, None, None, None, None]
+        total += [r.total_variance, r.total_variance_sem, r.q_evaluations, r.seconds]
+        writer.writerow([r.problem, r.estimator, *total])
+    return text.getvalue()
+
+
+def _samples(estimator: Estimator, problem: Problem, rng: Noise) -> np.ndarray:
+    grads = per_sample_gradients(estimator, problem.policy, problem.objective, SAMPLES, rng)
+    return torch.cat([g.flatten(1) for g in grads.values()], 1).double().cpu().numpy()
+
+
+def _move(problem: Problem, device: str) -> Problem:
+    from dataclasses import replace
+
+    try:
+        return replace(problem, policy=problem.policy.map(lambda p: p.to(device)))
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
+
+
+def _tick(bar: "tqdm[int]", sizes: Iterable[int]) -> Iterable[int]:
+    for size in sizes:
+        yield size
+        bar.update(size)

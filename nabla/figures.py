@@ -1,0 +1,133 @@
+"""Figures from reports. They take results and an axis, and compute nothing."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from estimators import Report
+
+Z95 = 1.959964
+
+_OKABE_ITO = mpl.color_sequences["okabe_ito"]
+# One colour and one marker for each family of estimators, everywhere.
+FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    family: (mpl.colors.to_hex(_OKABE_ITO[colour]), marker, prefixes)
+    for family, colour, marker, prefixes in (
+        ("pathwise", 5, "o", ("reparameterization", "implicit_reparameterization")),
+        ("pathwise, no score", 2, "D", ("sticking_the_landing", "implicit_stl")),
+        ("score function", 6, "s", ("score_function", "vargrad")),
+        ("measure-valued", 3, "^", ("measure_valued",)),
+        ("marginalized", 7, "P", ("marginalized",)),
+        ("exact, differences", 0, "X", ("exact", "finite_difference")),
+        ("relaxed", 1, "v", ("gumbel_softmax", "straight_through")),
+        ("combined", 4, "*", ("convex_combination",)),
+    )
+}
+
+
+def style(estimator: str) -> tuple[str, str]:
+    """Colour and marker of an estimator's family; grey dots for one that is not ours."""
+    for colour, marker, prefixes in FAMILIES.values():
+        if estimator.startswith(prefixes):
+            return colour, marker
+    return "#666666", "."
+
+
+def variance_bars(ax: Axes, reports: Sequence[Report], per_q: bool = False) -> None:
+    """Total variance of one estimate with its 95 % interval, best on top; or × Q evaluations."""
+    for y, r in enumerate(reports):
+        scale = r.q_evaluations if per_q else 1.0
+        colour, marker = style(r.estimator)
+        value, half = r.total_variance * scale, Z95 * r.total_variance_sem * scale
+        if value > 1e-20:
+            ax.barh(y, value, color=colour, alpha=0.35, height=0.7)
+            ax.errorbar(value, y, xerr=half, fmt=marker, color=colour, capsize=3, markersize=6)
+        else:
+            ax.text(0.02, y, "zero", transform=ax.get_yaxis_transform(), va="center")
+    ax.set_yticks(range(len(reports)), [r.estimator for r in reports])
+    ax.invert_yaxis()
+    ax.set_xscale("log")
+    ax.set_xlabel("total variance × Q evaluations" if per_q else "total variance of one estimate")
+    ax.grid(axis="x", alpha=0.3)
+
+
+def gradient_violins(
+    ax: Axes, samples: Mapping[str, np.ndarray], exact: float | None, label: str
+) -> None:
+    """Single-sample gradients of one parameter on an asinh axis, the exact gradient marked."""
+    names = list(samples)
+    spread = {name: float(np.ptp(samples[name])) for name in names}
+    for y, name in enumerate(names):
+        colour, marker = style(name)
+        x = samples[name]
+        if spread[name] > 1e-9 * (1 + abs(x).max()):
+            parts = ax.violinplot(
+                [np.arcsinh(x)], [y], orientation="horizontal", widths=0.9, showextrema=False
+            )
+            for body in parts["bodies"]:  # type: ignore[attr-defined]
+                body.set_facecolor(colour)
+                body.set_alpha(0.45)
+        ax.plot(np.arcsinh(x.mean()), y, marker, color=colour, markersize=6, zorder=3)
+    if exact is not None:
+        ax.axvline(np.arcsinh(exact), color="black", lw=1, ls="--", zorder=2)
+    ends = [np.arcsinh(samples[n]) for n in names]
+    low, high = min(e.min() for e in ends), max(e.max() for e in ends)
+    ticks = [t for t in _ticks() if low - 0.5 <= np.arcsinh(t) <= high + 0.5]
+    ax.set_xticks([float(np.arcsinh(t)) for t in ticks], [f"{t:g}" for t in ticks])
+    ax.set_xlim(low - 0.3, high + 0.3)
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.set_xlabel(f"single-sample ∂J/∂{label} (asinh axis)")
+    ax.grid(axis="x", alpha=0.3)
+
+
+def _ticks() -> list[float]:
+    ones = [1.0, *[m * 10.0**e for e in range(1, 12) for m in (1, 3)]]
+    return [-t for t in reversed(ones)] + [0.0] + ones
+
+
+def comparison_figure(
+    reports: Sequence[Report], samples: Mapping[str, np.ndarray], title: str, panels: int = 2
+) -> Figure:
+    """Variance bars, alone and × Q evaluations, above violins of the first few parameters.
+
+    samples: {estimator: [draws, entries]}, entries in the order of `Report.labels`.
+    """
+    reports = sorted(reports, key=lambda r: r.total_variance)
+    panels = min(panels, reports[0].size)
+    height = 0.9 + 0.26 * len(reports)
+    figure = Figure(figsize=(11, 2 * height), layout="constrained")
+    axes = figure.subplots(2, 2, squeeze=False)
+    variance_bars(axes[0, 0], reports)
+    variance_bars(axes[0, 1], reports, per_q=True)
+    for i in range(2):
+        if i >= panels:
+            axes[1, i].set_visible(False)
+            continue
+        exact = None if reports[0].exact is None else float(reports[0].exact[i])
+        draws = {r.estimator: samples[r.estimator][:, i] for r in reports}
+        gradient_violins(axes[1, i], draws, exact, reports[0].labels[i])
+    for ax in axes[:, 1]:
+        ax.tick_params(labelleft=False)
+    figure.suptitle(title)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path, command: str) -> list[Path]:
+    """PDF and PNG, whole or not at all, with the command that made them in their metadata."""
+    saved = []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for suffix, key in ((".pdf", "Subject"), (".png", "Description")):
+        part = path.with_name(f"{path.name}{suffix}.part")
+        metadata = {key: command}
+        if suffix == ".pdf":
+            metadata["CreationDate"] = None  # type: ignore[assignment]
+        figure.savefig(part, format=suffix[1:], dpi=150, metadata=metadata)
+        os.replace(part, path.with_name(path.name + suffix))
+        saved.append(path.with_name(path.name + suffix))
+    return saved

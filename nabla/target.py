@@ -1,0 +1,146 @@
+"""The problem a command is about: one from the catalogue, or anybody's Q as `module:function`."""
+
+import importlib
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from estimators import CATALOGUE, Categorical, Estimator, Gaussian, Mixture, Objective, Policy, squash
+from toy_problems import Problem, build
+
+
+def load_problem(
+    name: str,
+    settings: Sequence[str] = (),
+    mu: Sequence[float] = (),
+    log_std: Sequence[float] = (),
+    logits: Sequence[float] = (),
+    alpha: float | None = None,
+    squashed: bool = False,
+    dtype: torch.dtype = torch.float64,
+) -> Problem:
+    """A catalogue problem or `module:function`, with its policy and temperature replaced."""
+    if ":" in name:
+        found = load_object(name)
+        if settings:
+            raise ValueError(f"--set is for the catalogue's problems, {name} is not one")
+        if isinstance(found, Problem):
+            problem = found
+        else:
+            policy = make_policy(mu, log_std, logits, dtype)
+            problem = Problem(name, policy, Objective(found, 1.0 if alpha is None else alpha))
+            mu = log_std = logits = ()
+    else:
+        problem = build(name, **parse_settings(settings))
+    if mu or log_std or logits:
+        problem = replace(problem, policy=change_policy(problem.policy, mu, log_std, logits))
+    if alpha is not None:
+        if not math.isfinite(alpha):
+            raise ValueError(f"alpha must be finite, got {alpha}")
+        objective = Objective(problem.objective.Q, alpha)
+        problem = replace(problem, objective=objective, value=None)
+    if squashed:
+        problem = replace(problem, objective=squash(problem.objective), value=None)
+    return replace(problem, policy=problem.policy.map(lambda p: p.to(dtype)))
+
+
+def load_object(name: str) -> Callable[..., Any]:
+    """`module:attribute`, with the current directory on the path."""
+    module, _, attribute = name.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"cannot import {module!r} from {os.getcwd()}: {error}") from None
+    except AttributeError:
+        raise ValueError(f"module {module!r} has no attribute {attribute!r}") from None
+    if not (callable(found) or isinstance(found, Problem)):
+        raise ValueError(f"{name} is neither a function nor a Problem but {type(found).__name__}")
+    return found  # type: ignore[no-any-return]
+
+
+def make_policy(
+    mu: Sequence[float], log_std: Sequence[float], logits: Sequence[float], dtype: torch.dtype
+) -> Policy:
+    """--mu … a Gaussian; with --logits (K numbers, mu K·d of them) a Mixture; logits alone a
+    Categorical. log_std: as many as mu, or one for all, or none for 0."""
+    if not mu and not logits:
+        raise ValueError("a Q of your own needs a policy: --mu (and --log-std), --logits, or both")
+    if not mu:
+        return Categorical(torch.tensor(logits, dtype=dtype))
+    m = torch.tensor(mu, dtype=dtype)
+    if len(log_std) not in (0, 1, len(mu)):
+        raise ValueError(f"--log-std takes 1 or {len(mu)} numbers to match --mu, got {len(log_std)}")
+    s = torch.tensor(log_std or [0.0], dtype=dtype).expand(len(mu)).clone()
+    if not logits:
+        return Gaussian(m, s)
+    if len(mu) % len(logits):
+        raise ValueError(
+            f"--mu needs K·d numbers for the K = {len(logits)} components of --logits, "
+            f"got {len(mu)}"
+        )
+    shape = (len(logits), -1)
+    return Mixture(torch.tensor(logits, dtype=dtype), m.view(shape), s.view(shape))
+
+
+def change_policy(
+    policy: Policy, mu: Sequence[float], log_std: Sequence[float], logits: Sequence[float]
+) -> Policy:
+    """The policy with some of its parameters replaced: one number for all, or one each."""
+    parameters = policy.parameters()
+    for name, given in {"mu": mu, "log_std": log_std, "logits": logits}.items():
+        if not given:
+            continue
+        if name not in parameters:
+            raise ValueError(
+                f"--{name.replace('_', '-')}: a {type(policy).__name__} has {', '.join(parameters)}"
+            )
+        old = parameters[name]
+        if len(given) not in (1, old.numel()):
+            raise ValueError(
+                f"--{name.replace('_', '-')} takes 1 or {old.numel()} numbers, got {len(given)}"
+            )
+        parameters[name] = torch.tensor(given, dtype=old.dtype).expand(old.numel()).reshape(old.shape)
+    return type(policy)(**parameters)
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, float]:
+    numbers = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        try:
+            numbers[key] = float(text)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise ValueError(f"--set takes name=number, got {setting!r}")
+    return numbers
+
+
+def pick_estimators(policy: Policy, names: Sequence[str]) -> dict[str, Estimator]:
+    """The catalogue's estimators for this policy, all or the named ones, or `module:function`."""
+    mine = CATALOGUE[type(policy)]
+    if not names:
+        return dict(mine)
+    picked: dict[str, Estimator] = {}
+    for name in names:
+        if ":" in name:
+            picked[name] = load_object(name)
+        elif name in mine:
+            picked[name] = mine[name]
+        elif any(name in entries for entries in CATALOGUE.values()):
+            raise ValueError(
+                f"{name} does not apply to a {type(policy).__name__}; for it there are "
+                f"{', '.join(mine)}"
+            )
+        else:
+            raise ValueError(f"unknown estimator {name!r}; known: {', '.join(mine)}")
+    return picked
+
+

@@ -1,0 +1,88 @@
+"""Second opinions on the exact gradient, sharing nothing with `estimators.quadrature`."""
+
+import math
+
+import numpy as np
+import torch
+from scipy.integrate import quad
+
+from estimators import Gaussian, Mixture, Objective, Policy
+from estimators.gradients import Gradient
+
+
+def quad_gradient(
+    policy: Gaussian | Mixture, objective: Objective, breaks: tuple[float, ...] = ()
+) -> Gradient:
+    """∇J = ∫ cost(a) ∇π(a) da by scipy's adaptive quadrature, in one dimension.
+
+    breaks: where Q has jumps or kinks. Raises ValueError for a batch or d > 1.
+    """
+    if policy.mu.shape[-1] != 1 or policy.batch:
+        raise ValueError("quad_gradient is for a single policy in one dimension")
+    policy = policy.detach()
+    centres, widths = policy.mu.flatten(), policy.log_std.exp().flatten()
+    low = float((centres - 14 * widths).min())
+    high = float((centres + 14 * widths).max())
+    points = sorted({low, high, *breaks, *centres.tolist()})
+
+    def gradients(x: float) -> np.ndarray:
+        leaf = policy.map(lambda p: p.clone().requires_grad_())
+        a = torch.tensor([x], dtype=policy.mu.dtype)
+        grads = torch.autograd.grad(leaf.log_prob(a).exp(), list(leaf.parameters().values()))
+        flat = torch.cat([g.flatten() for g in grads])
+        return (objective.cost(policy, a).detach() * flat).numpy()
+
+    cache: dict[float, np.ndarray] = {}
+
+    def entry(x: float, i: int) -> float:
+        if x not in cache:
+            cache[x] = gradients(x)
+        return float(cache[x][i])
+
+    sizes = [p.numel() for p in policy.parameters().values()]
+    flat = torch.tensor(
+        [
+            math.fsum(
+                quad(entry, a, b, args=(i,), epsabs=1e-12, epsrel=1e-11, limit=400)[0]
+                for a, b in zip(points[:-1], points[1:], strict=True)
+            )
+            for i in range(sum(sizes))
+        ],
+        dtype=torch.float64,
+    )
+    shapes = policy.parameters().items()
+    return {k: v.view(p.shape) for (k, p), v in zip(shapes, flat.split(sizes), strict=True)}
+
+
+def finite_difference_gradient(
+    policy: Policy, objective: Objective, order: int = 60, step: float = 1e-2
+) -> Gradient:
+    """∇J by central differences of J = Σ w cost(a), three times Richardson-extrapolated."""
+    theta = policy.detach().parameters()
+
+    def value(name: str, moved: torch.Tensor) -> float:
+        there = type(policy)(**{**theta, name: moved})
+        a, w = there.nodes(order)
+        return float((w * objective.cost(there, a)).sum())
+
+    def slope(name: str, i: int, h: float) -> float:
+        flat = theta[name].flatten()
+        move = torch.zeros_like(flat)
+        move[i] = h
+        up, down = (
+            value(name, (flat + s * move).view_as(theta[name])) for s in (1.0, -1.0)
+        )
+        return (up - down) / (2 * h)
+
+    def extrapolated(name: str, i: int) -> float:
+        table = [slope(name, i, step / 2**j) for j in range(4)]
+        for k in (4, 16, 64):
+            table = [(k * b - a) / (k - 1) for a, b in zip(table[:-1], table[1:], strict=True)]
+        return table[0]
+
+    return {
+        name: torch.tensor(
+            [extrapolated(name, i) for i in range(p.numel())], dtype=torch.float64
+        ).view_as(p)
+        for name, p in theta.items()
+    }
