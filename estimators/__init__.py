@@ -14,8 +14,8 @@ from estimators.enumeration import exact
 from estimators.finite_differences import finite_difference
 from estimators.gradients import Estimator, linear, per_sample_gradients
 from estimators.marginalized import marginalized, marginalized_stl
-from estimators.measurement import measure
 from estimators.measure_valued import measure_valued
+from estimators.measurement import measure
 from estimators.moments import Moments
 from estimators.noise import Antithetic, Noise, Recorded, Replay, Sobol
 from estimators.objective import Objective, log_det_tanh, squash

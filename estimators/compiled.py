@@ -20,38 +20,38 @@ def compile_gradients(estimator: Estimator, policy: Policy, objective: Objective
     Where compiling is not possible (no C++ compiler, an estimator or a Q that the compiler
     cannot trace), says so in one sentence, once, and goes on in eager mode.
     """
-    shapes: dict[int, list[tuple[str, torch.Size]]] = {}
     policy = policy.detach()
     like = next(iter(policy.parameters().values()))
+    seen: dict[int, Recorded] = {}  # for each number of rows, the draws that one call makes
+    eager = False
 
-    def gradients(parameters: Gradient, draws: list[Tensor], count: int) -> Gradient:
+    def gradients(
+        parameters: Gradient, draws: list[Tensor], blocks: dict[int, int], count: int
+    ) -> Gradient:
         def total(copies: Gradient) -> Tensor:
-            rng = Replay(draws, Noise.block)
-            return estimator(type(policy)(**copies), objective, rng).sum()
+            return estimator(type(policy)(**copies), objective, Replay(draws, blocks)).sum()
 
         copies = {name: p.expand(count, *p.shape) for name, p in parameters.items()}
-        return torch.func.grad(total)(copies)  # type: ignore[no-any-return]
+        return torch.func.grad(total)(copies)
 
     fast = torch.compile(gradients, fullgraph=True, dynamic=False)
-    eager = False
 
     def compiled(estimates: int, rng: Noise) -> Gradient:
         nonlocal eager
         if eager:
             return per_sample_gradients(estimator, policy, objective, estimates, rng)
-        if estimates not in shapes:
-            seen = Recorded(Noise(device=rng.generator.device))
-            per_sample_gradients(estimator, policy, objective, estimates, seen)
-            shapes[estimates] = [(kind, draw.shape) for kind, draw in seen.draws]
-        draws = [getattr(rng, kind)(shape, like) for kind, shape in shapes[estimates]]
+        if estimates not in seen:
+            seen[estimates] = Recorded(Noise(device=rng.generator.device))
+            per_sample_gradients(estimator, policy, objective, estimates, seen[estimates])
+        draws = [getattr(rng, kind)(draw.shape, like) for kind, draw in seen[estimates].draws]
+        blocks = {n: rng.block(n) for n in seen[estimates].blocks}
         try:
-            return fast(policy.parameters(), draws, estimates)  # type: ignore[no-any-return]
+            return fast(policy.parameters(), draws, blocks, estimates)
         except Exception as error:  # whatever the compiler raises, eager mode has the answer
             why = str(error).strip().split("\n")[0][:120]
             warnings.warn(f"cannot compile, going on in eager mode: {why}", stacklevel=2)
             eager = True
-            return per_sample_gradients(
-                estimator, policy, objective, estimates, Replay(draws, rng.block)
-            )
+            replay = Replay(draws, blocks)
+            return per_sample_gradients(estimator, policy, objective, estimates, replay)
 
     return compiled

@@ -5,6 +5,7 @@ on Q alone: it is the cost that multiplies the score.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from estimators.score import score_function
 
 # A variate looks at the policy and the objective and returns h(a), [..., *batch, d] ->
 # [..., *batch], and E_π[h], [*batch]: h frozen, the expectation attached to the parameters.
-Variate = Callable[[Policy, Objective], tuple[Callable[[Tensor], Tensor], Tensor]]
+Variate = Callable[[Any, Objective], tuple[Callable[[Tensor], Tensor], Tensor]]
 
 
 def taylor(policy: Gaussian, objective: Objective) -> tuple[Callable[[Tensor], Tensor], Tensor]:

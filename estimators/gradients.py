@@ -7,7 +7,7 @@ of ∇J(θ_i). So one ordinary backward pass of the sum gives every per-sample g
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -20,10 +20,13 @@ Gradient = dict[str, Tensor]
 
 
 class Estimator(Protocol):
-    """Maps a batch of policies to a batch of surrogates, from n actions for each."""
+    """Maps a batch of policies to a batch of surrogates, from n actions for each.
+
+    policy: Any, because an estimator may be for one kind of policy only; it says so by TypeError.
+    """
 
     def __call__(
-        self, policy: Policy, objective: Objective, rng: Noise, /, *, n: int = 1
+        self, policy: Any, objective: Objective, rng: Noise, /, *, n: int = 1
     ) -> Tensor: ...
 
 

@@ -29,9 +29,7 @@ def _marginal_cost(
     policy: Mixture, density: Policy, objective: Objective, rng: Noise, n: int
 ) -> Tensor:
     if not isinstance(policy, Mixture):
-        raise TypeError(
-            f"component marginalisation needs a Mixture, got {type(policy).__name__}"
-        )
+        raise TypeError(f"component marginalisation needs a Mixture, got {type(policy).__name__}")
     a = policy.components.rsample(n, rng).movedim(-2, 0)  # [K, n, *batch, d]
     w = policy.logits.softmax(-1).movedim(-1, 0).unsqueeze(1)  # [K, 1, *batch]
     return (w * objective.cost(density, a)).sum(0).mean(0)

@@ -36,9 +36,9 @@ def measure(
     """Mean, variance and bias of one estimate with standard errors, and its measured cost.
 
     exact: the exact gradient, if it is known; else `exact_gradient` where it reaches. Q
-    evaluations are counted and seconds taken (the median over chunks), both per estimate. Memory does not grow with
-    `estimates`. Raises ValueError on estimates < 2, parameters or values of Q that are not
-    finite, and whatever the policy or the estimator refuse.
+    evaluations are counted and seconds taken (median over chunks), both per estimate. Memory
+    does not grow with `estimates`. Raises ValueError on estimates < 2 and on parameters or values
+    of Q that are not finite, and whatever the policy or the estimator raise.
     """
     if estimates < 2:
         raise ValueError(f"estimates must be ≥ 2 for a variance, got {estimates}")

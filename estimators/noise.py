@@ -5,8 +5,6 @@ coordinates of one action. A variant may tie draws together along `n` inside a r
 across rows: the rows are what standard errors are computed from.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -115,6 +113,7 @@ class Recorded(Noise):
     def __init__(self, source: Noise) -> None:
         self.source = source
         self.draws: list[tuple[str, Tensor]] = []
+        self.blocks: dict[int, int] = {}
 
     def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         self.draws.append(("normal", self.source.normal(shape, like)))
@@ -125,17 +124,18 @@ class Recorded(Noise):
         return self.draws[-1][1]
 
     def block(self, n: int) -> int:
-        return self.source.block(n)
+        self.blocks[n] = self.source.block(n)
+        return self.blocks[n]
 
     def replay(self) -> "Replay":
-        return Replay([draw for _, draw in self.draws], self.source.block)
+        return Replay([draw for _, draw in self.draws], self.blocks)
 
 
 class Replay(Noise):
     """Hands out given draws, in order."""
 
-    def __init__(self, draws: list[Tensor], block: Callable[[int], int]) -> None:
-        self.draws, self.source_block = list(draws), block
+    def __init__(self, draws: list[Tensor], blocks: dict[int, int]) -> None:
+        self.draws, self.blocks = list(draws), blocks
 
     def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         return self.draws.pop(0)
@@ -143,4 +143,4 @@ class Replay(Noise):
     uniform = normal
 
     def block(self, n: int) -> int:
-        return self.source_block(n)
+        return self.blocks[n]

@@ -13,7 +13,7 @@ from estimators.policies import Policy
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """Q: [..., *batch, d] -> [..., *batch] (leading axes broadcast); alpha: a number or [*batch]."""
+    """Q: [..., *batch, d] -> [..., *batch], leading axes broadcast; alpha: number or [*batch]."""
 
     Q: Callable[[Tensor], Tensor]
     alpha: float | Tensor = 1.0

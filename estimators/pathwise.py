@@ -37,8 +37,8 @@ def reparameterization_eq13(
     Reference: SAC Eq. 13, with the temperature of SAC v2 (Haarnoja et al. 2018b).
     Unbiased where Q is continuous. Equal to reparameterization, draw by draw.
     """
-    terms = eq13_terms(policy, objective, rng, n)
-    return linear(policy, **{p: sum(t[p].mean(0) for t in terms.values()) for p in terms["score"]})
+    score, entropy, value = eq13_terms(policy, objective, rng, n).values()
+    return linear(policy, **{p: (score[p] + entropy[p] + value[p]).mean(0) for p in score})
 
 
 def eq13_terms(

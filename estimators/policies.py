@@ -234,9 +234,7 @@ def _pick(p: Tensor, k: Tensor) -> Tensor:
     return p.expand(len(k), *p.shape).gather(-2, index).squeeze(-2)
 
 
-def _gauss_hermite(
-    order: int | None, d: int, copies: int, like: Tensor
-) -> tuple[Tensor, Tensor]:
+def _gauss_hermite(order: int | None, d: int, copies: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Product rule for N(0, I_d): nodes [order^d, d], weights [order^d]."""
     if order is None:
         order = max(2, int(64 ** (1 / d) + 1e-9))

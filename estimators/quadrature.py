@@ -23,10 +23,10 @@ from estimators.policies import MAX_NODES, Categorical, Mixture, Policy
 from estimators.score import score_function
 
 REACH = 12.0  # ε ∈ [−12, 12]: beyond, N(0, 1) has mass 4e-33
-GAUSS = 16  # Gauss–Legendre nodes a panel
+NODES = 16  # a panel
 MAX_DRAWS = 3
 MAX_ROWS = 2**21
-CHUNK = 2**16  # rows in one backward pass
+CHUNK = 2**13  # rows in one backward pass: tensors that stay in cache
 MAX_PANELS = 512
 FLOOR = 1e-2  # a scale below this counts as this: a zero is a zero to within rounding
 
@@ -165,11 +165,11 @@ def _mean(
     scalars = sum(d.size for d in draws if d.categories is None)
     sizes = [d.categories for d in draws if d.categories is not None for _ in range(d.size)]
     combinations = math.prod(sizes)
-    if scalars > MAX_DRAWS or combinations > MAX_ROWS // GAUSS:
+    if scalars > MAX_DRAWS or combinations > MAX_ROWS // NODES:
         raise TooManyNodes(
             f"an estimate makes {scalars} scalar and {len(sizes)} categorical draws "
             f"({combinations} combinations): exact moments reach {MAX_DRAWS} scalar draws and "
-            f"{MAX_ROWS // GAUSS} combinations; measure it instead"
+            f"{MAX_ROWS // NODES} combinations; measure it instead"
         )
     k = torch.cartesian_prod(*[torch.arange(s) for s in sizes]) if sizes else torch.zeros(1, 0)
     k = k.reshape(combinations, len(sizes)).long()
@@ -216,9 +216,23 @@ def _integrate(
     return _product(f, draws, chunk, limit, tolerance)
 
 
-def _panel_rule(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """Gauss–Legendre on panels, times the normal density: nodes and weights [panels, GAUSS]."""
-    t, w = (torch.as_tensor(v) for v in np.polynomial.legendre.leggauss(GAUSS))
+def _gauss() -> tuple[np.ndarray, np.ndarray]:
+    """Gauss–Legendre on [−1, 1]."""
+    return np.polynomial.legendre.leggauss(NODES)
+
+
+def _lobatto() -> tuple[np.ndarray, np.ndarray]:
+    """Gauss–Lobatto on [−1, 1]: it looks at the ends, so no jump hides between panels."""
+    last = np.polynomial.Legendre.basis(NODES - 1)
+    t = np.concatenate([[-1.0], np.sort(last.deriv().roots().real), [1.0]])
+    return t, 2 / (NODES * (NODES - 1) * last(t) ** 2)
+
+
+def _on_panels(
+    rule: tuple[np.ndarray, np.ndarray], left: Tensor, right: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The rule on each panel, times the normal density: nodes and weights [panels, NODES]."""
+    t, w = (torch.as_tensor(v) for v in rule)
     half = (right - left)[:, None] / 2
     x = (left + right)[:, None] / 2 + half * t
     return x, half * w * torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
@@ -229,8 +243,10 @@ def _adaptive(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Panels over [−REACH, REACH], each halved until whole and halves agree."""
 
+    rule = _lobatto()
+
     def panels(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-        x, w = _panel_rule(left, right)
+        x, w = _on_panels(rule, left, right)
         terms = (_chunked(f, x.reshape(-1, 1), chunk) * w.reshape(-1, 1)).unflatten(0, x.shape)
         return terms.sum(1), terms.abs().sum(1)  # [panels, entries] both
 
@@ -265,14 +281,15 @@ def _adaptive(
 def _product(
     f: Callable[[Tensor], Tensor], draws: int, chunk: int, limit: int, tolerance: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Product of panel rules with ever more panels (an even number: 0 is always an edge)."""
+    """Product of panel rules with ever more panels, an even number: 0 is an edge and, Gauss rules
+    keeping off the edges, a sign(ε) does no harm."""
     before: Tensor | None = None
     error = scale = torch.tensor(torch.inf)
     for panels in (4, 6, 8, 12, 16, 24, 32, 48, 64):
-        if (GAUSS * panels) ** draws > limit:
+        if (NODES * panels) ** draws > limit:
             break
         edges = torch.linspace(-REACH, REACH, panels + 1, dtype=torch.float64)
-        x, w = (v.reshape(-1) for v in _panel_rule(edges[:-1], edges[1:]))
+        x, w = (v.reshape(-1) for v in _on_panels(_gauss(), edges[:-1], edges[1:]))
         value, scale, tail = _product_sum(f, x, w, draws, chunk)
         if before is not None:
             error = (value - before).abs() + tail
@@ -302,9 +319,7 @@ def _chunked(f: Callable[[Tensor], Tensor], x: Tensor, chunk: int) -> Tensor:
     return torch.cat([f(part) for part in x.split(chunk)])
 
 
-def _gauss_hermite_gradient(
-    policy: Policy, objective: Objective, d: int
-) -> tuple[Gradient, float]:
+def _gauss_hermite_gradient(policy: Policy, objective: Objective, d: int) -> tuple[Gradient, float]:
     """Σ_m w_m cost(a_m) ∇ log π(a_m) with Gauss–Hermite orders that grow until two agree."""
     components = policy.logits.shape[-1] if isinstance(policy, Mixture) else 1
     leaf = policy.map(lambda p: p.detach().clone().requires_grad_())

@@ -55,5 +55,3 @@ def _relaxed(
 def _simplex(logits: Tensor, rng: Noise, n: int, temperature: float) -> Tensor:
     u = rng.uniform((n, *logits.shape), logits)
     return ((logits - torch.log(-torch.log(u))) / temperature).softmax(-1)
-
-

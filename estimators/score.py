@@ -125,9 +125,7 @@ def score_function_analytic_entropy(
     return score.mean(0) - objective.alpha * policy.entropy()
 
 
-def score_function_value(
-    policy: Policy, objective: Objective, rng: Noise, n: int = 1
-) -> Tensor:
+def score_function_value(policy: Policy, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
     """∇̂J = (α log π(a) − Q(a) − V) ∇_θ log π_θ(a),  V = E_π[α log π − Q] exact.
 
     Reference: Williams 1992; Sutton and Barto 2018, §13.4 (baselines).
@@ -136,9 +134,7 @@ def score_function_value(
     return score_function(policy, objective, rng, n, value(policy, objective))
 
 
-def score_function_optimal(
-    policy: Policy, objective: Objective, rng: Noise, n: int = 1
-) -> Tensor:
+def score_function_optimal(policy: Policy, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
     """∇̂J = (α log π(a) − Q(a) − b*) ∇_θ log π_θ(a),  b* = E[cost·|s|²]/E[|s|²] exact.
 
     Reference: Greensmith, Bartlett and Baxter 2004, theorem 8; Weaver and Tao 2001.

@@ -33,4 +33,6 @@ def with_error(value: float, error: float, signed: bool = False) -> str:
         return f"{value:{sign}.{max(digits, 0)}f} ± {error:.{max(digits, 0)}f}"
     exponent = math.floor(math.log10(max(abs(value), error)))
     places = max(0, digits + exponent)
-    return f"({value / 10**exponent:{sign}.{places}f} ± {error / 10**exponent:.{places}f})e{exponent}"
+    return (
+        f"({value / 10**exponent:{sign}.{places}f} ± {error / 10**exponent:.{places}f})e{exponent}"
+    )

@@ -10,7 +10,16 @@ from typing import Any
 
 import torch
 
-from estimators import CATALOGUE, Categorical, Estimator, Gaussian, Mixture, Objective, Policy, squash
+from estimators import (
+    CATALOGUE,
+    Categorical,
+    Estimator,
+    Gaussian,
+    Mixture,
+    Objective,
+    Policy,
+    squash,
+)
 from toy_problems import Problem, build
 
 
@@ -62,7 +71,7 @@ def load_object(name: str) -> Callable[..., Any]:
         raise ValueError(f"module {module!r} has no attribute {attribute!r}") from None
     if not (callable(found) or isinstance(found, Problem)):
         raise ValueError(f"{name} is neither a function nor a Problem but {type(found).__name__}")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def make_policy(
@@ -76,7 +85,9 @@ def make_policy(
         return Categorical(torch.tensor(logits, dtype=dtype))
     m = torch.tensor(mu, dtype=dtype)
     if len(log_std) not in (0, 1, len(mu)):
-        raise ValueError(f"--log-std takes 1 or {len(mu)} numbers to match --mu, got {len(log_std)}")
+        raise ValueError(
+            f"--log-std takes 1 or {len(mu)} numbers to match --mu, got {len(log_std)}"
+        )
     s = torch.tensor(log_std or [0.0], dtype=dtype).expand(len(mu)).clone()
     if not logits:
         return Gaussian(m, s)
@@ -106,7 +117,9 @@ def change_policy(
             raise ValueError(
                 f"--{name.replace('_', '-')} takes 1 or {old.numel()} numbers, got {len(given)}"
             )
-        parameters[name] = torch.tensor(given, dtype=old.dtype).expand(old.numel()).reshape(old.shape)
+        parameters[name] = (
+            torch.tensor(given, dtype=old.dtype).expand(old.numel()).reshape(old.shape)
+        )
     return type(policy)(**parameters)
 
 
@@ -142,5 +155,3 @@ def pick_estimators(policy: Policy, names: Sequence[str]) -> dict[str, Estimator
         else:
             raise ValueError(f"unknown estimator {name!r}; known: {', '.join(mine)}")
     return picked
-
-

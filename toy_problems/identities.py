@@ -145,11 +145,12 @@ def implicit_is_inverse_cdf(seed: int) -> float:
     """∂a_i = −∂F_i/q_i with every F_i(a_i | a_<i) written out as a ratio of mixtures."""
     policy, _ = random_problem(seed, components=3)
     assert isinstance(policy, Mixture)
-    leaf = leaves(policy)
+    leaf = Mixture(**leaves(policy).parameters())
     a = leaf.rsample(1, Noise(seed))[0]  # [*batch, d]
     weights = torch.cos(torch.arange(a.shape[-1], dtype=FLOAT))
     one = row_gradients((weights * a).sum(-1), leaf)
-    fixed, path = a.detach(), []
+    fixed = a.detach()
+    path: list[Tensor] = []
     for i in range(a.shape[-1]):
         z = (fixed[..., None, i] - leaf.mu[..., i]) / leaf.log_std[..., i].exp()
         w = leaf.logits.softmax(-1)

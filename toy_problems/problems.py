@@ -1,10 +1,11 @@
 """The catalogue of toy problems. Each is a function of a few numbers, in float64.
 
-    problem = build("quadratic", d=10, condition=100)
-    problem.policy, problem.objective, problem.gradient()
+problem = build("quadratic", d=10, condition=100)
+problem.policy, problem.objective, problem.gradient()
 """
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -250,7 +251,7 @@ def mlp(
             2 * torch.randn(i, o, generator=rng, dtype=FLOAT) / math.sqrt(i),
             torch.randn(o, generator=rng, dtype=FLOAT),
         )
-        for i, o in zip(sizes[:-1], sizes[1:], strict=True)
+        for i, o in itertools.pairwise(sizes)
     ]
 
     def Q(a: Tensor) -> Tensor:
@@ -268,7 +269,9 @@ def bandit(arms: int = 4, alpha: float = 0.5, seed: int = 0) -> Problem:
         raise ValueError(f"a bandit needs at least one arm, got {arms}")
     rng = torch.Generator().manual_seed(seed)
     rewards, logits = torch.randn(2, arms, generator=rng, dtype=FLOAT)
-    return Problem("bandit", Categorical(logits), Objective(lambda a: rewards.to(a.device)[a], alpha))
+    return Problem(
+        "bandit", Categorical(logits), Objective(lambda a: rewards.to(a.device)[a], alpha)
+    )
 
 
 PROBLEMS: dict[str, Callable[..., Problem]] = {
@@ -302,9 +305,7 @@ def build(name: str, **settings: float) -> Problem:
             raise ValueError(f"{key} must be a whole number, got {number}")
         if not math.isfinite(number):
             raise ValueError(f"{key} must be finite, got {number}")
-    return PROBLEMS[name](
-        **{k: type(known[k].default)(number) for k, number in settings.items()}
-    )
+    return PROBLEMS[name](**{k: type(known[k].default)(number) for k, number in settings.items()})
 
 
 def _positive(**numbers: float) -> None:

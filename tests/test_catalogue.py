@@ -1,0 +1,178 @@
+"""What every estimator of the catalogue promises: the contract of DESIGN, over all of them."""
+
+import inspect
+from functools import partial
+
+import pytest
+import torch
+from support import FALSE_ALARM, FLOAT, t
+
+from estimators import (
+    BIASED,
+    CATALOGUE,
+    Antithetic,
+    Categorical,
+    Gaussian,
+    Mixture,
+    Noise,
+    Objective,
+    Sobol,
+    measure,
+    per_sample_gradients,
+)
+from estimators.gradients import row_gradients
+from nabla.catalogue import documentation, gradient, mean
+from toy_problems import build
+from toy_problems.identities import leaves, random_problem
+
+ENTRIES = [(kind, name) for kind, entries in CATALOGUE.items() for name in entries]
+each_estimator = pytest.mark.parametrize(("kind", "name"), ENTRIES)
+
+
+def problem(kind, seed=1):
+    if kind is Categorical:
+        rewards = t(1.0, -0.4, 0.3, 0.9, -1.3)
+        rng = torch.Generator().manual_seed(seed)
+        logits = torch.randn(3, 5, generator=rng, dtype=FLOAT)
+        return Categorical(logits), Objective(lambda a: rewards.to(a.device)[a], 0.4)
+    return random_problem(seed, None if kind is Gaussian else 3)
+
+
+@each_estimator
+def test_rows_are_independent(kind, name):
+    """∂(surrogate i)/∂(parameters of row j) = 0 for i ≠ j: Σ_i c_i surrogate_i has row gradients
+    that are c_i times those of the plain sum."""
+    policy, objective = problem(kind)
+    c = t(1.0, -2.0, 0.5)
+    leaf = leaves(policy)
+    plain = row_gradients(CATALOGUE[kind][name](leaf, objective, Noise(3)), leaf)
+    weighted = row_gradients(c * CATALOGUE[kind][name](leaf, objective, Noise(3)), leaf)
+    for k, g in plain.items():
+        expected = g * c.view(3, *(1,) * (g.ndim - 1))
+        torch.testing.assert_close(weighted[k], expected, rtol=1e-9, atol=1e-12)
+
+
+@each_estimator
+def test_seed_determines_the_estimate(kind, name):
+    policy, objective = problem(kind)
+    draws = [
+        per_sample_gradients(CATALOGUE[kind][name], policy, objective, 4, Noise(seed))
+        for seed in (5, 5, 6)
+    ]
+    assert all(torch.equal(draws[0][k], draws[1][k]) for k in draws[0])
+    if name != "exact":
+        assert any(not torch.equal(draws[0][k], draws[2][k]) for k in draws[0])
+
+
+@each_estimator
+@pytest.mark.parametrize("dtype", [torch.float32, FLOAT])
+def test_shapes_dtypes_and_batches(kind, name, dtype):
+    policy, objective = problem(kind)
+    cast = Objective(lambda a: objective.Q(a if kind is Categorical else a.double()).to(dtype), 0.4)
+    policy = policy.map(lambda p: p.to(dtype))
+    for p in (policy, policy.map(lambda x: x[0]), policy.map(lambda x: x.expand(2, *x.shape))):
+        grads = per_sample_gradients(CATALOGUE[kind][name], p, cast, 6, Noise(0))
+        for k, x in p.parameters().items():
+            assert grads[k].shape == (6, *x.shape)
+            assert grads[k].dtype == dtype
+            assert grads[k].isfinite().all()
+
+
+@each_estimator
+def test_n_must_be_positive(kind, name):
+    policy, objective = problem(kind)
+    if name == "exact":
+        return
+    with pytest.raises(ValueError, match="n, the actions averaged"):
+        CATALOGUE[kind][name](policy, objective, Noise(0), n=0)
+
+
+@each_estimator
+def test_documentation_states_gradient_reference_and_mean(kind, name):
+    lines = documentation(name)
+    assert gradient(name).startswith("∇")
+    assert any(line.startswith("Reference: ") for line in lines)
+    assert any(line.startswith(("Unbiased", "Biased")) for line in lines)
+    assert mean(name).startswith("biased" if name in BIASED else "unbiased")
+
+
+def test_every_public_function_is_documented():
+    import estimators
+
+    for name in estimators.__all__:
+        thing = getattr(estimators, name)
+        if inspect.isfunction(thing) or inspect.isclass(thing):
+            assert inspect.getdoc(thing), name
+
+
+@pytest.mark.parametrize("source", [Antithetic, Sobol])
+@each_estimator
+def test_antithetic_and_sobol_draws_leave_the_mean_alone(kind, name, source):
+    """z-test at false-alarm rate 1e-7; n = 4. Baselines must not see an action's mirror image."""
+    policy, objective = problem(kind)
+    policy = policy.map(lambda p: p[:1])
+    if name == "exact":
+        return
+    if name in BIASED and name != "finite_difference":
+        return
+    estimator = partial(CATALOGUE[kind][name], n=4)
+    report = measure(estimator, policy, objective, estimates=4000, rng=source(1))
+    from scipy.stats import norm
+
+    assert report.worst_z < norm.isf(FALSE_ALARM / 2 / report.size)  # not so for nan
+
+
+def test_leave_one_out_that_sees_its_mirror_is_caught():
+    """The naive leave-one-out over antithetic pairs doubles the gradient: it must not pass."""
+    from estimators import leave_one_out, score_function
+
+    class Naive(Antithetic):
+        def block(self, n):
+            return super().block(n) if self.drawing else 1
+
+        drawing = False
+
+        def normal(self, shape, like):
+            self.drawing = True
+            out = super().normal(shape, like)
+            self.drawing = False
+            return out
+
+    p = build("report")
+    loo = partial(score_function, n=2, baseline=leave_one_out)
+    wrong = measure(loo, p.policy, p.objective, estimates=20_000, rng=Naive(0))
+    assert wrong.worst_z > 20
+    right = partial(score_function, n=4, baseline=leave_one_out)
+    assert measure(right, p.policy, p.objective, estimates=20_000, rng=Antithetic(0)).worst_z < 5.5
+
+
+@pytest.mark.parametrize(
+    ("estimator", "kind", "words"),
+    [
+        ("measure_valued", Mixture, "needs a Gaussian"),
+        ("reparameterization_eq13", Mixture, "needs a Gaussian"),
+        ("score_function_analytic_entropy", Mixture, "entropy"),
+        ("reparameterization_taylor", Mixture, "needs a Gaussian"),
+        ("marginalized", Gaussian, "needs a Mixture"),
+        ("gumbel_softmax", Gaussian, "Categorical or Mixture"),
+        ("reparameterization", Categorical, "discrete"),
+    ],
+)
+def test_an_estimator_that_does_not_apply_says_so(estimator, kind, words):
+    from nabla.catalogue import find
+
+    policy, objective = problem(kind)
+    with pytest.raises(TypeError, match=words):
+        find(estimator)(policy, objective, Noise(0))
+
+
+def test_too_few_actions_are_named():
+    from estimators import leave_one_out, score_function, vargrad
+
+    policy, objective = problem(Gaussian)
+    with pytest.raises(ValueError, match="at least 2 independent"):
+        score_function(policy, objective, Noise(0), 1, leave_one_out)
+    with pytest.raises(ValueError, match="at least 2 independent"):
+        vargrad(policy, objective, Noise(0), n=1)
+    with pytest.raises(ValueError, match="at least 2 independent"):
+        vargrad(policy, objective, Antithetic(0), n=2)

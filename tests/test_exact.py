@@ -1,0 +1,253 @@
+"""Exact answers against closed forms, against oracles of other making, and every estimator of the
+catalogue against them on every toy problem."""
+
+from functools import lru_cache, partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import FLOAT, gap, gaussian, scale, t, z_test
+
+from estimators import (
+    BIASED,
+    CATALOGUE,
+    Categorical,
+    Gaussian,
+    Mixture,
+    Objective,
+    TooManyNodes,
+    exact_gradient,
+    exact_moments,
+    finite_difference,
+    leave_one_out,
+    reparameterization,
+    score_function,
+    squash,
+    sticking_the_landing,
+)
+from toy_problems import PROBLEMS, build, finite_difference_gradient, quad_gradient
+from toy_problems.identities import random_problem
+
+PATHWISE = (
+    "reparameterization",
+    "sticking",
+    "implicit",
+    "marginalized",
+    "convex_combination",
+)
+
+
+@lru_cache
+def cached(name):
+    problem = build(name)
+    return problem, problem.gradient()
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_exact_gradient_is_the_closed_form(name):
+    problem, known = cached(name)
+    nodes = exact_gradient(problem.policy, problem.objective)
+    assert nodes.error < 1e-9
+    assert gap(nodes, known) <= nodes.error + known.error
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_exact_gradient_agrees_with_an_independent_oracle(name):
+    """scipy's quadrature of the score integral in 1-D, extrapolated differences of J elsewhere."""
+    problem, known = cached(name)
+    policy = problem.policy
+    if not isinstance(policy, Categorical) and policy.mu.shape[-1] == 1:
+        oracle = quad_gradient(policy, problem.objective, (0.5,) if name == "step" else ())
+        assert gap(oracle, known) < 1e-9
+    else:
+        oracle = finite_difference_gradient(policy, problem.objective)
+        assert gap(oracle, known) < 1e-8
+
+
+@settings(max_examples=15)
+@given(
+    seed=st.integers(0, 10**6),
+    threshold=st.floats(-2, 2),
+    kink=st.floats(-2, 2),
+    components=st.sampled_from([None, 1, 3]),
+)
+def test_exact_gradient_finds_jumps_and_kinks(seed, threshold, kink, components):
+    """Q with a jump and a kink, where the oracle is told and ours is not."""
+    rng = torch.Generator().manual_seed(seed)
+    shape = (1,) if components is None else (components, 1)
+    mu, log_std = torch.randn(2, *shape, generator=rng, dtype=FLOAT) * 0.6
+    policy = (
+        Gaussian(mu, log_std)
+        if components is None
+        else Mixture(torch.randn(components, generator=rng, dtype=FLOAT), mu, log_std)
+    )
+
+    def Q(a):
+        return ((a > threshold) * 1.3 + 0.7 * (a - kink).abs() + torch.sin(a)).sum(-1)
+
+    objective = Objective(Q, 0.3)
+    ours = exact_gradient(policy, objective)
+    assert ours.error < 1e-8
+    oracle = quad_gradient(policy, objective, (threshold, kink))
+    assert gap(ours, oracle) < 1e-8 * (1 + scale(oracle)) + ours.error
+
+
+def test_exact_gradient_in_many_dimensions_or_a_refusal():
+    problem = build("quadratic", d=6)
+    nodes = exact_gradient(problem.policy, problem.objective)
+    known = problem.gradient()
+    assert gap(nodes, known) < 1e-9 * scale(known)
+    big = build("quadratic", d=25)
+    with pytest.raises(TooManyNodes, match=r"d = 25.*nodes"):
+        exact_gradient(big.policy, big.objective)
+
+
+def test_exact_gradient_of_a_batch_is_that_of_its_members():
+    policy, objective = gaussian(), Objective(lambda a: torch.cos(3 * a).sum(-1), 0.4)
+    batch = Gaussian(t([0.3], [-1.0], [2.0]), t([-0.4], [0.2], [-2.0]))
+    whole = exact_gradient(batch, objective)
+    for i in range(3):
+        one = exact_gradient(batch.map(lambda p, i=i: p[i]), objective)
+        assert gap({k: g[i] for k, g in whole.items()}, one) < 1e-12
+    assert gap(exact_gradient(policy, objective), {k: g[0] for k, g in whole.items()}) < 1e-12
+
+
+def test_exact_refuses_what_it_cannot_do():
+    with pytest.raises(TooManyNodes, match="still disagree"):
+        exact_gradient(gaussian(), Objective(lambda a: torch.exp(a**2).sum(-1)))
+    loo = partial(score_function, n=5, baseline=leave_one_out)
+    with pytest.raises(TooManyNodes, match="5 scalar"):
+        exact_moments(loo, gaussian(), Objective(lambda a: a.sum(-1)))
+    jump = Objective(lambda a: (a > 0.1).double().sum(-1))
+    pair = partial(score_function, n=2, baseline=leave_one_out)
+    with pytest.raises(TooManyNodes, match="still disagree"):
+        exact_moments(pair, gaussian(), jump)
+
+
+def test_float32_answers_carry_a_float32_error():
+    policy, objective = gaussian(), Objective(lambda a: torch.sin(2 * a).sum(-1), 0.5)
+    single = exact_gradient(policy.map(lambda p: p.float()), objective)
+    double = exact_gradient(policy, objective)
+    assert gap({k: g.double() for k, g in single.items()}, double) <= single.error + 1e-6
+
+
+PAIRS = [(problem, name) for problem in PROBLEMS for name in CATALOGUE[type(build(problem).policy)]]
+
+
+@pytest.mark.parametrize(("problem", "name"), PAIRS)
+def test_mean_is_the_gradient(problem, name):
+    """By nodes where they reach, to within their own error; else by a z-test (see support)."""
+    p, exact = cached(problem)
+    if problem == "mlp":  # in one dimension here: 64 nodes a row on a 2-D grid take a minute
+        p = build("mlp", d=1, width=8)
+        exact = p.gradient()
+    estimator = CATALOGUE[type(p.policy)][name]
+    pathwise = name.startswith(PATHWISE)
+    if name in BIASED or (pathwise and not p.smooth):
+        return  # their bias is the subject of the tests below
+    try:
+        mean, _ = exact_moments(estimator, p.policy, p.objective)
+    except TooManyNodes:
+        z_test(estimator, p.policy, p.objective, exact)
+        return
+    assert gap(mean, exact) <= 10 * (mean.error + exact.error)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_in_sample_baseline_scales_the_gradient(problem):
+    """E = (1 − 1/n)∇J exactly; at n = 2, half."""
+    p, exact = cached(problem)
+    estimator = CATALOGUE[type(p.policy)]["score_function_batch_mean"]
+    halved = {k: g / 2 for k, g in exact.items()}
+    try:
+        mean, _ = exact_moments(estimator, p.policy, p.objective)
+        assert gap(mean, halved) <= 10 * (mean.error + exact.error)
+    except TooManyNodes:
+        z_test(estimator, p.policy, p.objective, halved)
+        with pytest.raises(AssertionError, match="bias"):
+            z_test(estimator, p.policy, p.objective, exact, estimates=200_000)
+
+
+def test_finite_difference_is_off_by_the_third_derivative():
+    """E[ĝ] = (J(θ + h) − J(θ − h))/2h: bias h²J‴/6, so a half of h leaves a quarter of it."""
+    p, exact = cached("cosine")
+    bias = []
+    for step in (0.2, 0.1):
+        mean, _ = exact_moments(partial(finite_difference, step=step), p.policy, p.objective)
+        moved = [p.policy.mu + step, p.policy.mu - step]
+        up, down = (p.value(Gaussian(m, p.policy.log_std)) for m in moved)
+        assert abs(float(mean["mu"] - (up - down) / (2 * step))) < 1e-12
+        bias.append(float((mean["mu"] - exact["mu"]).abs()))
+    assert 3.6 < bias[0] / bias[1] < 4.0
+
+
+@pytest.mark.parametrize("name", ["gumbel_softmax", "straight_through"])
+@pytest.mark.parametrize("problem", ["bandit", "report_mixture"])
+def test_relaxations_are_biased(problem, name):
+    p, exact = cached(problem)
+    with pytest.raises(AssertionError, match="bias"):
+        z_test(CATALOGUE[type(p.policy)][name], p.policy, p.objective, exact, estimates=200_000)
+
+
+def test_pathwise_estimators_miss_a_jump():
+    """On 1[a > c] reparameterization sees the entropy term alone: ∇_log σ J = −α, ∇_μ J = 0."""
+    p, exact = cached("step")
+    mean, _ = exact_moments(reparameterization, p.policy, p.objective)
+    assert gap(mean, {"mu": t(0.0), "log_std": t(-0.2)}) < 1e-12
+    assert gap(mean, exact) > 0.1
+
+
+def test_moments_of_a_mixture_with_two_actions():
+    """Two categories and two scalars at once; the variance halves when n doubles."""
+    p, _ = cached("report_mixture")
+    _, one = exact_moments(score_function, p.policy, p.objective)
+    _, two = exact_moments(partial(score_function, n=2), p.policy, p.objective)
+    assert gap(one, {k: 2 * v for k, v in two.items()}) <= 10 * (one.error + 2 * two.error)
+
+
+def test_zero_variance_is_zero():
+    """Sticking-the-landing at the optimum, squashing included."""
+    p = build("gaussian_target")
+    best = gaussian((1.0,), (float(torch.tensor(0.8, dtype=FLOAT).log()),))
+    mean, variance = exact_moments(sticking_the_landing, best, p.objective)
+    assert scale(mean) < 1e-14
+    assert scale(variance) < 1e-28
+
+
+def test_moments_agree_with_monte_carlo():
+    p = build("squashed", d=2)
+    report = z_test(reparameterization, p.policy, p.objective)
+    _, variance = exact_moments(reparameterization, p.policy, p.objective)
+    for k, v in variance.items():
+        z = (report.variance[k] - v) / report.variance_sem[k]
+        assert float(z.abs().max()) < 5.7  # false alarm 1e-8 an entry
+
+
+def test_squash_is_the_tanh_policy():
+    """∇E[α log π(a) − Q(a)] with π = tanh-Normal from torch.distributions, by a z-test-free
+    route: J by nodes in u, its density from the library."""
+    D = torch.distributions
+    policy, alpha = gaussian(), 0.7
+    u, w = policy.nodes(100)
+    base = D.Independent(D.Normal(policy.mu, policy.log_std.exp()), 1)
+    theirs = D.TransformedDistribution(base, D.TanhTransform(cache_size=1))
+    a = theirs.transforms[0](u)
+    cost = alpha * theirs.log_prob(a) - torch.cos(4 * a).sum(-1)
+    ours = squash(Objective(lambda a: torch.cos(4 * a).sum(-1), alpha)).cost(policy, u)
+    inside = u[:, 0].abs() < 6
+    torch.testing.assert_close(ours[inside], cost[inside], rtol=1e-7, atol=1e-7)
+    assert w.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("components", [1, 2, 3])
+def test_squashed_mixtures(components):
+    """squash works for K = 1 … n: score function and implicit pathwise have the same mean."""
+    policy, objective = random_problem(4, components)
+    first = policy.map(lambda p: p[0])
+    one = Mixture(first.logits, first.mu[:, :1], first.log_std[:, :1])
+    objective = squash(Objective(lambda a: torch.sin(3 * a + 1).sum(-1), objective.alpha))
+    pathwise, _ = exact_moments(reparameterization, one, objective)
+    score, _ = exact_moments(score_function, one, objective)
+    assert gap(pathwise, score) < 1e-9
+    assert scale(score) > 1e-3
