@@ -46,7 +46,9 @@ def compile_gradients(estimator: Estimator, policy: Policy, objective: Objective
         draws = [getattr(rng, kind)(draw.shape, like) for kind, draw in seen[estimates].draws]
         blocks = {n: rng.block(n) for n in seen[estimates].blocks}
         try:
-            return fast(policy.parameters(), draws, blocks, estimates)
+            # one limit serves all the estimators that pass through this very function
+            with torch._dynamo.config.patch(recompile_limit=1000):
+                return fast(policy.parameters(), draws, blocks, estimates)
         except Exception as error:  # whatever the compiler raises, eager mode has the answer
             why = str(error).strip().split("\n")[0][:120]
             warnings.warn(f"cannot compile, going on in eager mode: {why}", stacklevel=2)

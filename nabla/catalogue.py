@@ -45,7 +45,12 @@ def documentation(name: str) -> list[str]:
 
 
 def gradient(name: str) -> str:
-    return documentation(name)[0].removesuffix(".")
+    """The first line of the docstring, with that of the baseline that is filled in."""
+    estimator, equation = find(name), documentation(name)[0].removesuffix(".")
+    if isinstance(estimator, partial) and "baseline" in estimator.keywords:
+        baseline = inspect.cleandoc(estimator.keywords["baseline"].__doc__)
+        equation += ",  " + baseline.splitlines()[0].split(". ")[0].removesuffix(".")
+    return equation
 
 
 def policies(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; NABLA_TRACEBACK=1 shows where an error came from."""
+    warnings.showwarning = _warn
     try:
         status = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
@@ -38,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # somebody's own Q may raise anything
         _fail(f"{type(error).__name__}: {error}")
     sys.exit(status)
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    print("nabla: " + " ".join(str(message).split()), file=sys.stderr)
 
 
 def _fail(message: str) -> None:

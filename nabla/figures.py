@@ -46,7 +46,17 @@ def variance_bars(ax: Axes, reports: Sequence[Report], per_q: bool = False) -> N
         value, half = r.total_variance * scale, Z95 * r.total_variance_sem * scale
         if value > 1e-20:
             ax.barh(y, value, color=colour, alpha=0.35, height=0.7)
-            ax.errorbar(value, y, xerr=half, fmt=marker, color=colour, capsize=3, markersize=6)
+            ax.errorbar(
+                value,
+                y,
+                xerr=half,
+                fmt=marker,
+                color=colour,
+                mec="black",
+                mew=0.5,
+                capsize=3,
+                markersize=6,
+            )
         else:
             ax.text(0.02, y, "zero", transform=ax.get_yaxis_transform(), va="center")
     ax.set_yticks(range(len(reports)), [r.estimator for r in reports])
@@ -72,7 +82,16 @@ def gradient_violins(
             for body in parts["bodies"]:  # type: ignore[attr-defined]
                 body.set_facecolor(colour)
                 body.set_alpha(0.45)
-        ax.plot(np.arcsinh(x.mean()), y, marker, color=colour, markersize=6, zorder=3)
+        ax.plot(
+            np.arcsinh(x.mean()),
+            y,
+            marker,
+            color=colour,
+            mec="black",
+            mew=0.5,
+            markersize=6,
+            zorder=3,
+        )
     if exact is not None:
         ax.axvline(np.arcsinh(exact), color="black", lw=1, ls="--", zorder=2)
     ends = [np.arcsinh(samples[n]) for n in names]
