@@ -11,12 +11,16 @@ import tyro
 from nabla.catalogue import estimators, problems
 from nabla.compare import compare
 from nabla.identities import identities
+from nabla.train import evaluate, plot, train
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "compare": compare,
     "identities": identities,
     "estimators": estimators,
     "problems": problems,
+    "train": train,
+    "evaluate": evaluate,
+    "plot": plot,
 }
 
 

@@ -137,6 +137,29 @@ def comparison_figure(
     return figure
 
 
+def learning_curves(curves: Mapping[str, Sequence[np.ndarray]]) -> Figure:
+    """Return against steps: a thin line for each seed, a thick one for their median.
+
+    curves: {label: one array [evaluations, 2] a seed}; a label ends in its estimator.
+    """
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    ax = figure.subplots()
+    lines = ("-", "--", ":", "-.")
+    for i, (label, seeds) in enumerate(curves.items()):
+        colour, marker = style(label.rpartition(", ")[2])
+        for curve in seeds:
+            ax.plot(curve[:, 0], curve[:, 1], lines[i % 4], color=colour, lw=0.8, alpha=0.5)
+        shared = sorted(set.intersection(*(set(c[:, 0]) for c in seeds)))
+        middle = [np.median([c[c[:, 0] == s, 1][0] for c in seeds]) for s in shared]
+        name = f"{label} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
+        ax.plot(shared, middle, lines[i % 4], marker=marker, color=colour, lw=2, ms=4, label=name)
+    ax.set_xlabel("environment steps")
+    ax.set_ylabel("return of the deterministic policy")
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False)
+    return figure
+
+
 def save_figure(figure: Figure, path: Path, command: str) -> list[Path]:
     """PDF and PNG, whole or not at all, with the command that made them in their metadata."""
     saved = []

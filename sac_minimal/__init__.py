@@ -1,0 +1,1 @@
+"""A minimal Soft Actor-Critic whose actor step is one call of an estimator of the catalogue."""

@@ -1,0 +1,125 @@
+"""Everything that determines a run: one frozen dataclass, saved with it as JSON."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+
+from estimators import CATALOGUE, Categorical, Gaussian, Mixture, Policy
+
+KINDS: dict[str, type[Policy]] = {
+    "gaussian": Gaussian,
+    "mixture": Mixture,
+    "categorical": Categorical,
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Soft Actor-Critic on one task.
+
+    The defaults are those of Haarnoja et al. 2018b.
+    """
+
+    task: str = "Pendulum-v1"
+    """A gymnasium id, or PointMass or FourWay."""
+    steps: int = 10_000
+    """Environment steps, all environments together."""
+    seed: int = 0
+    estimator: str = ""
+    """Of the actor's gradient, a name from `nabla estimators`; by default reparameterization
+    (implicit for a mixture) or, for discrete actions, exact."""
+    n: int = 1
+    """Actions averaged inside one estimate."""
+    policy: Literal["", "gaussian", "mixture", "categorical"] = ""
+    """By default gaussian, or categorical for discrete actions."""
+    components: int = 4
+    """Of a mixture policy."""
+    squash: bool = True
+    """tanh of the policy's actions (continuous actions only)."""
+    hidden: int = 256
+    """Width of the two hidden layers of every network."""
+    batch: int = 256
+    replay: int = 1_000_000
+    """Transitions kept."""
+    warmup: int = 1000
+    """Steps with uniformly random actions, before the first update."""
+    updates_per_step: int = 1
+    envs: int = 1
+    """Environments stepped in turn."""
+    gamma: float = 0.99
+    tau: float = 0.005
+    """Share of the critics that goes into the target critics at each update."""
+    lr: float = 3e-4
+    """Of the actor, and of the others unless they are given."""
+    lr_critic: float | None = None
+    lr_alpha: float | None = None
+    alpha: float | None = None
+    """Temperature; tuned to the target entropy if not given."""
+    target_entropy: float | None = None
+    """By default −dim(A), or 0.98 log|A| for discrete actions."""
+    eval_every: int = 1000
+    """Steps between evaluations."""
+    eval_episodes: int = 5
+    checkpoint_every: int = 1000
+    """Steps between checkpoints."""
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        positive = [
+            "steps",
+            "n",
+            "components",
+            "hidden",
+            "batch",
+            "replay",
+            "updates_per_step",
+            "envs",
+        ]
+        positive += ["eval_every", "eval_episodes", "checkpoint_every", "threads"]
+        for name in positive:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
+        if self.warmup < 0:
+            raise ValueError(f"warmup must be ≥ 0, got {self.warmup}")
+        for name in ("gamma", "tau"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        for name in ("lr", "lr_critic", "lr_alpha", "alpha"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} must be a finite number ≥ 0, got {value}")
+
+    def resolve(self, discrete: bool) -> tuple[str, str]:
+        """The policy and the estimator for a task: ValueError if they do not fit it."""
+        policy = self.policy or ("categorical" if discrete else "gaussian")
+        if (policy == "categorical") != discrete:
+            kind = "discrete" if discrete else "continuous"
+            raise ValueError(f"{self.task} has {kind} actions: a {policy} policy does not fit")
+        default = {
+            "gaussian": "reparameterization",
+            "mixture": "implicit_reparameterization",
+            "categorical": "exact",
+        }
+        known = CATALOGUE[KINDS[policy]]
+        estimator = self.estimator or default[policy]
+        if estimator not in known:
+            raise ValueError(
+                f"estimator {estimator!r} is not for a {policy} policy; "
+                f"there are {', '.join(known)}"
+            )
+        return policy, estimator
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Config":
+        try:
+            data = json.loads(text)
+            unknown = set(data) - {f.name for f in fields(cls)}
+            if unknown:
+                raise ValueError(f"unknown settings {', '.join(sorted(unknown))}")
+            return cls(**data)
+        except TypeError as error:
+            raise ValueError(f"not a saved configuration: {error}") from None

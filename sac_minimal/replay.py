@@ -1,0 +1,52 @@
+"""Replay: one transition is one row of one memory-mapped array."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sac_minimal.sac import Batch, Space
+
+
+class Replay:
+    """The last `capacity` transitions.
+
+    The file has `slack` rows more than that. Up to `slack` transitions written after a checkpoint
+    leave the rows that the checkpoint needs untouched, so a run can go back to it.
+    """
+
+    def __init__(self, path: Path, space: Space, capacity: int, slack: int) -> None:
+        self.space, self.capacity, self.rows = space, capacity, capacity + slack
+        self.widths = [space.observations, 1 if space.discrete else space.actions, 1]
+        self.widths += [space.observations, 1]
+        shape = (self.rows, sum(self.widths))
+        size = 4 * shape[0] * shape[1]
+        if path.exists() and path.stat().st_size != size:
+            raise ValueError(f"{path} does not belong to this run: {path.stat().st_size} bytes")
+        if not path.exists():
+            np.memmap(path, np.float32, "w+", shape=shape)  # sparse until written
+        self.array = np.memmap(path, np.float32, "r+", shape=shape)
+        self.table = torch.from_numpy(self.array)
+        self.count = 0  # transitions ever written
+
+    def add(
+        self,
+        obs: np.ndarray,
+        action: np.ndarray,
+        reward: float,
+        next_obs: np.ndarray,
+        terminated: bool,
+    ) -> None:
+        row = np.concatenate([obs, np.atleast_1d(action), [reward], next_obs, [terminated]])
+        self.array[self.count % self.rows] = row
+        self.count += 1
+
+    def sample(self, size: int, generator: torch.Generator) -> Batch:
+        """`size` transitions, uniformly, with replacement."""
+        newest = min(self.count, self.capacity)
+        index = torch.randint(newest, (size,), generator=generator)
+        rows = self.table[(self.count - 1 - index) % self.rows]
+        obs, action, reward, next_obs, terminated = rows.split(self.widths, -1)
+        if self.space.discrete:
+            action = action[:, 0].long()
+        return Batch(obs, action, reward[:, 0], next_obs, terminated[:, 0])
