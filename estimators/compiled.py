@@ -41,8 +41,9 @@ def compile_gradients(estimator: Estimator, policy: Policy, objective: Objective
         if eager:
             return per_sample_gradients(estimator, policy, objective, estimates, rng)
         if estimates not in seen:
-            seen[estimates] = Recorded(Noise(device=rng.generator.device))
+            seen[estimates] = Recorded(Noise(device=like.device))
             per_sample_gradients(estimator, policy, objective, estimates, seen[estimates])
+        rng.begin()
         draws = [getattr(rng, kind)(draw.shape, like) for kind, draw in seen[estimates].draws]
         blocks = {n: rng.block(n) for n in seen[estimates].blocks}
         try:

@@ -5,6 +5,7 @@ on Q alone: it is the cost that multiplies the score.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -55,10 +56,12 @@ def with_control_variate(estimator: Estimator, variate: Variate = taylor) -> Est
     Unbiased whenever the estimator is.
     """
 
-    def controlled(policy: Policy, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
+    def controlled(
+        policy: Policy, objective: Objective, rng: Noise, n: int | None = None
+    ) -> Tensor:
         h, expected = variate(policy, objective)
         rest = Objective(lambda a: objective.Q(a) + h(a), objective.alpha)
-        return estimator(policy, rest, rng, n=n) + expected
+        return _with_n(estimator, n)(policy, rest, rng) + expected
 
     controlled.__doc__ = with_control_variate.__doc__
     return controlled
@@ -68,7 +71,7 @@ def convex_combination(
     policy: Policy,
     objective: Objective,
     rng: Noise,
-    n: int = 1,
+    n: int | None = None,
     pilot: int = 16,
     first: Estimator = reparameterization,
     second: Estimator = score_function,
@@ -83,9 +86,13 @@ def convex_combination(
         raise ValueError(f"the pilot needs at least 2 draws to see a variance, got {pilot}")
     v1, v2 = (_total_variance(e, policy, objective, rng, pilot) for e in (first, second))
     weight = torch.where(v1 > 0, v2 / (v1 + v2), 1.0)  # [*batch]
-    return weight * first(policy, objective, rng, n=n) + (1 - weight) * second(
-        policy, objective, rng, n=n
-    )
+    one, two = (_with_n(e, n)(policy, objective, rng) for e in (first, second))
+    return weight * one + (1 - weight) * two
+
+
+def _with_n(estimator: Estimator, n: int | None) -> Estimator:
+    """The estimator with n filled in, or with the n it came with."""
+    return estimator if n is None else partial(estimator, n=n)
 
 
 def _total_variance(

@@ -15,8 +15,9 @@ def finite_difference(
     """∇̂_i J = [ĉ(θ + h e_i) − ĉ(θ − h e_i)] / 2h, both costs from the same noise.
 
     Reference: Glasserman 2003, Monte Carlo methods in financial engineering, §7.1.
-    Biased by h² J‴/6, for any Q; across a jump (of Q, or between components or actions) its
-    variance grows as 1/h. Two cost evaluations a scalar parameter.
+    Biased by h² J‴/6, for any Q (and by rounding over h: use float64). Across a jump, of Q or
+    between components or actions, its variance grows as 1/h. Two cost evaluations a scalar
+    parameter.
     """
     if not step > 0:
         raise ValueError(f"step must be positive, got {step}")

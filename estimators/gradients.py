@@ -62,6 +62,7 @@ def per_sample_gradients(
     if estimates < 1:
         raise ValueError(f"estimates must be ≥ 1, got {estimates}")
     copies = rows(policy, estimates)
+    rng.begin()
     with torch.enable_grad():
         return row_gradients(estimator(copies, objective, rng), copies)
 

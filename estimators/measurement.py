@@ -12,7 +12,7 @@ from estimators.gradients import Estimator, Gradient, per_sample_gradients
 from estimators.moments import Moments
 from estimators.noise import Noise, Recorded
 from estimators.objective import Objective
-from estimators.policies import Policy
+from estimators.policies import Policy, require_finite
 from estimators.quadrature import TooManyNodes, exact_gradient
 from estimators.report import Report
 
@@ -57,14 +57,18 @@ def measure(
         raise ValueError(f"{name or 'the estimator'} returned a gradient that is not finite")
     reference = pilot.mean(0)
 
-    width = max(pilot.shape[1], sum(d.numel() for _, d in noise.draws) // PILOT)
+    width = max(
+        pilot.shape[1],
+        sum(d.numel() for _, d in noise.draws) // PILOT,
+        counter.numbers // PILOT,
+    )
     chunk = max(1, min(estimates, CHUNK_NUMBERS // width))
     sizes = [chunk] * (estimates // chunk) + [estimates % chunk] * (estimates % chunk > 0)
     draw = _draws(estimator, policy, objective, compile)
     if compile:
         for size in set(sizes):
-            draw(size, Noise(device=rng.generator.device))
-    moments = Moments.of(torch.zeros(0, 2 * pilot.shape[1] + 1))
+            draw(size, Noise(device=pilot.device))
+    moments = Moments.of(torch.zeros(0, 2 * pilot.shape[1] + 1, device=pilot.device))
     seconds: list[float] = []
     for size in progress(sizes):
         start = time.perf_counter()
@@ -78,33 +82,33 @@ def measure(
         estimator=name,
         problem=problem,
         shapes={k: tuple(p.shape) for k, p in policy.parameters().items()},
-        moments=moments,
+        moments=Moments(moments.n, moments.mean.cpu(), moments.m2.cpu()),
         reference=reference.cpu(),
         exact=None
         if known is None
         else torch.cat([known[k].flatten() for k in policy.parameters()]).double().cpu(),
         exact_error=error,
+        rounding=64 * torch.finfo(next(iter(policy.parameters().values())).dtype).eps,
         q_evaluations=counter.count / PILOT / max(1, policy.batch.numel()),
         seconds=statistics.median(seconds),
     )
 
 
-def require_finite(policy: Policy) -> None:
-    for name, p in policy.parameters().items():
-        if not p.isfinite().all():
-            raise ValueError(f"{type(policy).__name__}.{name} is not finite: {p.tolist()}")
-
-
 class _Counter:
-    """Q, with the number of values it returned, refusing values that are not finite."""
+    """Q, with the number of values it returned and of numbers it was given; refuses values that
+    are not finite and a Q that changes its argument."""
 
     def __init__(self, Q: Callable[[Tensor], Tensor]) -> None:
-        self.Q, self.count = Q, 0
+        self.Q, self.count, self.numbers = Q, 0, 0
 
     def __call__(self, a: Tensor) -> Tensor:
+        version = a._version
         q = self.Q(a)
+        if a._version != version:
+            raise ValueError("Q changes its argument in place: let it work on a copy")
         if isinstance(q, Tensor):
             self.count += q.numel()
+            self.numbers += a.numel()
             if not q.isfinite().all():
                 where = a[~q.isfinite()][0].tolist()
                 raise ValueError(f"Q is not finite at the action {where}")

@@ -34,8 +34,15 @@ class Noise:
         weights: [*batch, K]; shape: [n, *batch]. One uniform a draw, so that draws made from
         the same uniforms under nearby weights are common random numbers.
         """
-        u = self.uniform((*shape, 1), weights)  # [n, *batch, 1]
+        u = self.threshold((*shape, 1), weights)  # [n, *batch, 1]
         return (u >= weights.detach().cumsum(-1)[..., :-1]).sum(-1)  # [n, *batch]
+
+    def threshold(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """The uniform numbers that categories are cut from."""
+        return self.uniform(shape, like)
+
+    def begin(self) -> None:
+        """Called before each batch of estimates: sequences start anew."""
 
     def block(self, n: int) -> int:
         """How many consecutive draws along n depend on each other (it divides n)."""
@@ -78,6 +85,9 @@ class Sobol(Noise):
         if blocks < 1:
             raise ValueError(f"Sobol draws need at least one block, got blocks = {blocks}")
         self.blocks, self.coordinate = blocks, 0
+
+    def begin(self) -> None:
+        self.coordinate = 0
 
     def block(self, n: int) -> int:
         return n // self.blocks if n % self.blocks == 0 else n
@@ -122,6 +132,13 @@ class Recorded(Noise):
     def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         self.draws.append(("uniform", self.source.uniform(shape, like)))
         return self.draws[-1][1]
+
+    def threshold(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        self.draws.append(("uniform", self.source.threshold(shape, like)))
+        return self.draws[-1][1]
+
+    def begin(self) -> None:
+        self.source.begin()
 
     def block(self, n: int) -> int:
         self.blocks[n] = self.source.block(n)

@@ -218,6 +218,13 @@ class Categorical(Policy):
         return a, self.logits.softmax(-1).movedim(-1, 0)  # [A, *batch] both
 
 
+def require_finite(policy: Policy) -> None:
+    """ValueError, with the name of the parameter, unless all parameters are finite."""
+    for name, p in policy.parameters().items():
+        if not p.isfinite().all():
+            raise ValueError(f"{type(policy).__name__}.{name} is not finite: {p.tolist()}")
+
+
 def at_least_one(n: int) -> int:
     if n < 1:
         raise ValueError(f"n, the actions averaged inside one estimate, must be ≥ 1; got {n}")
@@ -238,6 +245,11 @@ def _gauss_hermite(order: int | None, d: int, copies: int, like: Tensor) -> tupl
     """Product rule for N(0, I_d): nodes [order^d, d], weights [order^d]."""
     if order is None:
         order = max(2, int(64 ** (1 / d) + 1e-9))
+        if d > 10:
+            raise ValueError(
+                f"d = {d} needs {order}^{d} quadrature nodes for each row: state an order if you "
+                "want them, or use an estimator without nodes"
+            )
     if order < 1:
         raise ValueError(f"the quadrature order must be ≥ 1, got {order}")
     if d * math.log(order) + math.log(copies) > math.log(MAX_NODES):

@@ -28,6 +28,7 @@ class Report:
     reference: Tensor
     exact: Tensor | None  # the exact gradient, flattened, where there is one
     exact_error: float
+    rounding: float  # of one estimate, relative
     q_evaluations: float  # counted, per estimate
     seconds: float  # per estimate
 
@@ -103,7 +104,7 @@ class Report:
         if self.exact is None:
             return float("nan")
         bias = self.moments.mean[: self.size] + (self.reference - self.exact)
-        rounding = self.exact_error + 1e-12 * (1 + self.exact.abs())
+        rounding = self.exact_error + self.rounding * (1 + self.exact.abs())
         return float((bias.abs() / (self.moments.sem[: self.size] ** 2 + rounding**2).sqrt()).max())
 
     def save(self, path: Path | str) -> None:

@@ -25,13 +25,13 @@ def none(cost: Tensor) -> Tensor:
 def batch_mean(cost: Tensor) -> Tensor:
     """b = mean of the cost over n. Biased, an exhibit: it holds action i's own cost.
 
-    Scales the gradient by exactly 1 − 1/n.
+    Scales the gradient by exactly 1 − 1/n, n counting independent actions.
     """
     return cost.mean(0, keepdim=True)
 
 
 def leave_one_out(cost: Tensor) -> Tensor:
-    """b_i = mean of the cost over the other n − 1 actions (Kool et al. 2019, Eq. 8)."""
+    """b_i = mean of the cost over the other n − 1 actions (Kool, van Hoof and Welling 2019)."""
     if len(cost) < 2:
         raise ValueError(
             f"a leave-one-out baseline needs at least 2 independent actions, got {len(cost)}: "
@@ -74,7 +74,9 @@ def optimal(
         raise ValueError(f"unknown parameter {parameter!r}: the policy has {', '.join(score)}")
     chosen = score.values() if parameter is None else [score[parameter]]
     weight = w * sum((s**2).flatten(w.ndim).sum(-1) for s in chosen)
-    return constant((weight * objective.cost(policy, a)).sum(0) / weight.sum(0))
+    total = weight.sum(0)
+    best = (weight * objective.cost(policy, a)).sum(0) / total
+    return constant(torch.where(total > 0, best, 0.0))  # no score, no matter
 
 
 def score_function(
@@ -126,7 +128,7 @@ def score_function_analytic_entropy(
 
 
 def score_function_value(policy: Policy, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
-    """∇̂J = (α log π(a) − Q(a) − V) ∇_θ log π_θ(a),  V = E_π[α log π − Q] exact.
+    """∇̂J = (α log π(a) − Q(a) − V) ∇_θ log π_θ(a),  V = E_π[α log π − Q] by nodes.
 
     Reference: Williams 1992; Sutton and Barto 2018, §13.4 (baselines).
     Unbiased, as score_function.
@@ -135,7 +137,7 @@ def score_function_value(policy: Policy, objective: Objective, rng: Noise, n: in
 
 
 def score_function_optimal(policy: Policy, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
-    """∇̂J = (α log π(a) − Q(a) − b*) ∇_θ log π_θ(a),  b* = E[cost·|s|²]/E[|s|²] exact.
+    """∇̂J = (α log π(a) − Q(a) − b*) ∇_θ log π_θ(a),  b* = E[cost·|s|²]/E[|s|²] by nodes.
 
     Reference: Greensmith, Bartlett and Baxter 2004, theorem 8; Weaver and Tao 2001.
     Unbiased, as score_function.
