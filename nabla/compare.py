@@ -2,16 +2,20 @@
 
 import csv
 import io
+import json
+import os
 import shlex
 import sys
 from collections.abc import Iterable
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import torch
 import tyro
+from scipy import stats
 from tqdm import tqdm
 
 from estimators import (
@@ -33,6 +37,7 @@ from toy_problems import Problem
 SOURCES = {"independent": Noise, "antithetic": Antithetic, "sobol": Sobol}
 SAMPLES = 2000  # single-sample gradients kept for the violins
 FALSE_ALARM = 1e-4  # for the whole table
+PATHWISE = ("reparam", "sticking", "implicit", "marginalized", "convex")
 
 
 def compare(
@@ -80,6 +85,9 @@ def compare(
     """
     if n is not None and n < 1:
         raise ValueError(f"n must be ≥ 1, got {n}")
+    if not 0 <= seed < 2**62:
+        raise ValueError(f"seed must lie in [0, 2⁶²), got {seed}")
+    require_folder(out)
     what = load_problem(problem, set, mu, log_std, logits, alpha, squash, getattr(torch, dtype))
     what = _move(what, device)
     chosen = pick_estimators(what.policy, estimators)
@@ -87,6 +95,7 @@ def compare(
     reports: list[Report] = []
     samples: dict[str, np.ndarray] = {}
     skipped: dict[str, str] = {}
+    failed: list[Exception] = []
     with tqdm(total=len(chosen) * estimates, leave=False, disable=None, unit_scale=True) as bar:
         for name, base in chosen.items():
             estimator = base if n is None else partial(base, n=n)
@@ -105,29 +114,30 @@ def compare(
                     progress=partial(_tick, bar),
                 )
                 samples[name] = _samples(estimator, what, SOURCES[noise](seed + 1, device))
-            except (ValueError, TypeError) as error:
-                if name in estimators or not reports:
+            except Exception as error:  # of the estimator or of somebody's Q
+                if name in estimators:
                     raise
+                failed.append(error)
                 skipped[name] = " ".join(str(error).split())
                 continue
             reports.append(report)
-    print_comparison(reports, what, skipped)
-    command = shlex.join(["nabla", *sys.argv[1:]])
+    if not reports:
+        raise failed[0]
     folder = out / f"compare-{what.name.replace(':', '.')}"
-    for path in save_comparison(reports, samples, folder, command):
-        print(path)
+    paths = save_comparison(reports, samples, folder, shlex.join(["nabla", *sys.argv[1:]]))
+    print_comparison(reports, what, skipped)
+    print("\n".join(map(str, paths)))
     return 0
 
 
 def print_comparison(reports: list[Report], problem: Problem, skipped: dict[str, str]) -> None:
-    from scipy.stats import norm
-
-    reports = sorted(reports, key=lambda r: r.total_variance)
-    limit = norm.isf(FALSE_ALARM / 2 / max(1, sum(r.size for r in reports)))
+    compared = max(1, sum(r.size for r in reports))
+    limit = float(stats.t.isf(FALSE_ALARM / 2 / compared, df=reports[0].estimates - 1))
+    reports = sorted(reports, key=lambda r: (verdict(r, limit) == "BIASED", r.total_variance))
     rows = [
         [
             r.estimator,
-            "–" if r.exact is None else f"{r.worst_z:.1f}",
+            "–" if r.exact is None else f"{r.worst_z:.1f}" if r.worst_z < 1e4 else "> 10000",
             verdict(r, limit),
             with_error(r.total_variance, r.total_variance_sem),
             f"{r.q_evaluations:g}",
@@ -158,8 +168,12 @@ def print_comparison(reports: list[Report], problem: Problem, skipped: dict[str,
         if reports[0].exact is not None
         else "\nno exact gradient within reach: bias unknown, SNR from the measured mean"
     )
-    if not problem.smooth:
-        print("Q jumps: pathwise estimators miss the part of the gradient that the jump carries.")
+    missed = [r.estimator for r in reports if verdict(r, limit) == "BIASED"]
+    if not problem.smooth or any(name.startswith(PATHWISE) for name in missed):
+        print(
+            "Pathwise estimators silently miss the part of the gradient that jumps of Q carry"
+            + (": Q jumps here." if not problem.smooth else "; does your Q jump?")
+        )
     for name, why in skipped.items():
         print(f"left out {name}: {why}")
     if reports[0].size <= 8:
@@ -169,6 +183,8 @@ def print_comparison(reports: list[Report], problem: Problem, skipped: dict[str,
 
 def verdict(report: Report, limit: float) -> str:
     if report.exact is None:
+        return "unknown"
+    if report.exact_error > float(report.moments.sem[: report.size].max()) > 0:
         return "unknown"
     if report.worst_z < limit:
         return "agrees"
@@ -194,7 +210,11 @@ def _flat(values: dict[str, torch.Tensor]) -> list[float]:
 def save_comparison(
     reports: list[Report], samples: dict[str, np.ndarray], folder: Path, command: str
 ) -> list[Path]:
-    """Every file whole or not at all."""
+    """Every file whole or not at all; reports of an earlier run are cleared away."""
+    for old in (folder / "reports").glob("*.json"):
+        old.unlink()
+    versions = {"nabla": version("nabla-workbench"), "torch": torch.__version__}
+    write_atomically(folder / "run.json", json.dumps({"command": command, **versions}, indent=1))
     for r in reports:
         r.save(folder / "reports" / f"{r.estimator.replace(':', '.')}.json")
     write_atomically(folder / "table.csv", tidy_csv(reports))
@@ -239,6 +259,13 @@ def tidy_csv(reports: Iterable[Report]) -> str:
         total += [r.total_variance, r.total_variance_sem, r.q_evaluations, r.seconds]
         writer.writerow([r.problem, r.estimator, *total])
     return text.getvalue()
+
+
+def require_folder(out: Path) -> None:
+    """OSError now rather than after the work, unless results can be written there."""
+    there = next(p for p in [out, *out.absolute().parents] if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise OSError(f"cannot write into {out}: {there} is not a folder that can be written to")
 
 
 def _samples(estimator: Estimator, problem: Problem, rng: Noise) -> np.ndarray:

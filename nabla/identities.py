@@ -21,7 +21,7 @@ def identities(*, trials: int = 100, seed: int = 0, tolerance: float = 1e-10) ->
     if trials < 1:
         raise ValueError(f"trials must be ≥ 1, got {trials}")
     rows, failed = [], 0
-    for _name, identity in tqdm(IDENTITIES.items(), leave=False, disable=None):
+    for identity in tqdm(IDENTITIES.values(), leave=False, disable=None):
         worst = max(identity(seed + i) for i in range(trials))
         failed += not worst <= tolerance
         equation = inspect.cleandoc(identity.__doc__ or "").splitlines()[0]

@@ -34,26 +34,30 @@ def load_problem(
     dtype: torch.dtype = torch.float64,
 ) -> Problem:
     """A catalogue problem or `module:function`, with its policy and temperature replaced."""
+    if alpha is not None and not math.isfinite(alpha):
+        raise ValueError(f"alpha must be finite, got {alpha}")
     if ":" in name:
         found = load_object(name)
         if settings:
             raise ValueError(f"--set is for the catalogue's problems, {name} is not one")
         if isinstance(found, Problem):
+            if alpha is not None:
+                raise ValueError(f"--alpha: {name} has a temperature of its own, set it there")
             problem = found
         else:
             policy = make_policy(mu, log_std, logits, dtype)
             problem = Problem(name, policy, Objective(found, 1.0 if alpha is None else alpha))
             mu = log_std = logits = ()
     else:
-        problem = build(name, **parse_settings(settings))
+        given = parse_settings(settings)
+        problem = build(name, **given if alpha is None else {**given, "alpha": alpha})
     if mu or log_std or logits:
         problem = replace(problem, policy=change_policy(problem.policy, mu, log_std, logits))
-    if alpha is not None:
-        if not math.isfinite(alpha):
-            raise ValueError(f"alpha must be finite, got {alpha}")
-        objective = Objective(problem.objective.Q, alpha)
-        problem = replace(problem, objective=objective, value=None)
     if squashed:
+        if problem.name in ("squashed", "mlp"):
+            raise ValueError(f"{problem.name} is squashed already")
+        if isinstance(problem.policy, Categorical):
+            raise ValueError("--squash is for continuous actions, these are indices")
         problem = replace(problem, objective=squash(problem.objective), value=None)
     return replace(problem, policy=problem.policy.map(lambda p: p.to(dtype)))
 
@@ -64,11 +68,13 @@ def load_object(name: str) -> Callable[..., Any]:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"cannot import {module!r} from {os.getcwd()}: {error}") from None
-    except AttributeError:
-        raise ValueError(f"module {module!r} has no attribute {attribute!r}") from None
+        loaded = importlib.import_module(module)
+    except Exception as error:  # it is somebody's file, and may raise anything
+        why = f"{type(error).__name__}: {error}"
+        raise ValueError(f"cannot import {module!r} from {os.getcwd()}: {why}") from None
+    if not hasattr(loaded, attribute):
+        raise ValueError(f"module {module!r} has no attribute {attribute!r}")
+    found = getattr(loaded, attribute)
     if not (callable(found) or isinstance(found, Problem)):
         raise ValueError(f"{name} is neither a function nor a Problem but {type(found).__name__}")
     return found
@@ -139,19 +145,13 @@ def parse_settings(settings: Sequence[str]) -> dict[str, float]:
 def pick_estimators(policy: Policy, names: Sequence[str]) -> dict[str, Estimator]:
     """The catalogue's estimators for this policy, all or the named ones, or `module:function`."""
     mine = CATALOGUE[type(policy)]
-    if not names:
-        return dict(mine)
+    every = {name: e for entries in CATALOGUE.values() for name, e in entries.items()}
     picked: dict[str, Estimator] = {}
-    for name in names:
+    for name in names or mine:
         if ":" in name:
             picked[name] = load_object(name)
-        elif name in mine:
-            picked[name] = mine[name]
-        elif any(name in entries for entries in CATALOGUE.values()):
-            raise ValueError(
-                f"{name} does not apply to a {type(policy).__name__}; for it there are "
-                f"{', '.join(mine)}"
-            )
+        elif name in every:
+            picked[name] = mine.get(name, every[name])  # one that does not apply says so itself
         else:
-            raise ValueError(f"unknown estimator {name!r}; known: {', '.join(mine)}")
+            raise ValueError(f"unknown estimator {name!r}; known: {', '.join(every)}")
     return picked

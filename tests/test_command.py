@@ -67,6 +67,15 @@ def nan(a):
 def shape(a):
     return a
 
+def inplace(a):
+    return a.clamp_(-1, 1).sum(-1)
+
+def jumps(a):
+    return (a > 0.2).double().sum(-1)
+
+def from_numpy(a):
+    return torch.from_numpy(__import__("numpy").cos(3 * a.numpy())).sum(-1)
+
 def raises(a):
     raise RuntimeError("my simulator is down")
 
@@ -82,6 +91,7 @@ number = 3
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     (tmp_path / "own_problem.py").write_text(OWN)
+    (tmp_path / "own_broken.py").write_text("None.gone")
     monkeypatch.chdir(tmp_path)
     sys.modules.pop("own_problem", None)
 
@@ -118,16 +128,46 @@ def test_an_estimator_of_ones_own_is_measured_and_caught(capsys):
 
 
 @pytest.mark.usefixtures("own")
+def test_a_q_that_jumps_or_cannot_be_differentiated_is_told(capsys):
+    code, out, _ = run(capsys, "compare", "own_problem:jumps", "--mu", "0", "--estimates", "2000")
+    assert code == 0
+    assert "does your Q jump?" in out
+    code, out, _ = run(capsys, "compare", "own_problem:from_numpy", "--mu", "0")
+    assert code == 0
+    assert "left out reparameterization: Can't call numpy()" in out
+    assert any(line.startswith("score_function ") for line in out.splitlines())
+
+
+def test_alpha_reaches_both_halves_of_a_squashed_objective(capsys, tmp_path):
+    for i, how in enumerate((["--alpha", "1"], ["--set", "alpha=1"])):
+        arguments = ["compare", "squashed", *how, "--estimates", "100"]
+        run(capsys, *arguments, "--out", str(tmp_path / str(i)))
+    one, two = (
+        Report.load(tmp_path / str(i) / "compare-squashed/reports/score_function.json")
+        for i in range(2)
+    )
+    assert one.exact.tolist() == two.exact.tolist()
+
+
+@pytest.mark.usefixtures("own")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["nowhere"], "unknown problem 'nowhere'; known: report"),
         (["report", "--estimators", "reinforce"], "unknown estimator 'reinforce'; known:"),
-        (["report", "--estimators", "marginalized"], "does not apply to a Gaussian"),
+        (["report", "--estimators", "marginalized"], "needs a Mixture, got Gaussian"),
         (["report", "--set", "q=3"], "no setting 'q'; it has m, weight"),
         (["report", "--set", "m=x"], "name=number, got 'm=x'"),
         (["report", "--set", "K=1.5"], "K must be a whole number"),
         (["report", "--set", "K=0"], "K ≥ 1"),
+        (["report", "--set", "d=nan"], "d must be finite"),
+        (["landscape", "--set", "components=0"], "components must be ≥ 1"),
+        (["squashed", "--squash"], "squashed already"),
+        (["bandit", "--squash"], "continuous actions"),
+        (["report", "--seed", "99999999999999999999"], "seed must lie in"),
+        (["own_problem:problem", "--alpha", "1"], "temperature of its own"),
+        (["own_broken:Q"], "cannot import 'own_broken'"),
+        (["own_problem:inplace", "--mu", "0"], "changes its argument"),
         (["report", "--set", "weight=2"], "(0, 1); got 2"),
         (["cosine", "--set", "sigma=0"], "sigma must be positive"),
         (["report", "--estimates", "1"], "estimates must be ≥ 2"),

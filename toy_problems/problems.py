@@ -60,7 +60,7 @@ def gaussian(mu: list[float], log_std: list[float]) -> Gaussian:
 
 def mixture_log_density(m: float, weight: float, K: int, d: int) -> Callable[[Tensor], Tensor]:
     """log h, h = Σ_k w_k N(c_k, I): centres evenly from −m to m on the first axis; w_1 = weight."""
-    if not 0 < weight < 1 and K > 1:
+    if K > 1 and not 0 < weight < 1:
         raise ValueError(f"weight, that of the first mode, must lie in (0, 1); got {weight}")
     if K < 1 or d < 1:
         raise ValueError(f"a mixture needs K ≥ 1 modes and d ≥ 1, got K = {K}, d = {d}")
@@ -68,7 +68,7 @@ def mixture_log_density(m: float, weight: float, K: int, d: int) -> Callable[[Te
     centres[:, 0] = torch.linspace(-m, m, K, dtype=FLOAT) if K > 1 else m
     weights = [1.0] if K == 1 else [weight, *[(1 - weight) / (K - 1)] * (K - 1)]
     h = Mixture(torch.tensor(weights, dtype=FLOAT).log(), centres, torch.zeros_like(centres))
-    return h.log_prob
+    return lambda a: h.map(lambda p: p.to(a)).log_prob(a)
 
 
 def report(
@@ -78,13 +78,14 @@ def report(
     d: int = 1,
     phi: float = 0.7,
     log_std: float = 0.0,
+    alpha: float = 1.0,
 ) -> Problem:
     """Lahire's example: Q = log h, h = ½N(−2,1) + ½N(2,1), policy N(φ, σ²).
 
     J is KL(π‖h). φ = 0 is a local maximum of it, not the minimum (that is KL(h‖π)'s).
     """
     policy = gaussian([phi] + [0.0] * (d - 1), [log_std] * d)
-    return Problem("report", policy, Objective(mixture_log_density(m, weight, K, d)))
+    return Problem("report", policy, Objective(mixture_log_density(m, weight, K, d), alpha))
 
 
 def report_mixture(
@@ -95,19 +96,26 @@ def report_mixture(
     spread: float = 1.2,
     log_std: float = -0.2,
     components: int = 2,
+    alpha: float = 1.0,
 ) -> Problem:
     """Lahire's example with the policy he asks for: a mixture, centres from −spread to spread."""
+    _at_least_one(components=components, d=d)
     mu = torch.zeros(components, d, dtype=FLOAT)
     mu[:, 0] = torch.linspace(-spread, spread, components, dtype=FLOAT) + 0.3
     logits = torch.linspace(0.2, -0.2, components, dtype=FLOAT)
     policy = Mixture(logits, mu, torch.full_like(mu, log_std))
-    return Problem("report_mixture", policy, Objective(mixture_log_density(m, weight, K, d)))
+    return Problem("report_mixture", policy, Objective(mixture_log_density(m, weight, K, d), alpha))
 
 
 def gaussian_target(
-    m: float = 1.0, s: float = 0.8, mu: float = 0.2, log_std: float = -0.5, d: int = 1
+    m: float = 1.0,
+    s: float = 0.8,
+    mu: float = 0.2,
+    log_std: float = -0.5,
+    d: int = 1,
+    alpha: float = 1.0,
 ) -> Problem:
-    """Q = log N(a; m, s²): J = KL(π‖N(m, s²)), zero at μ = m, σ = s."""
+    """Q = log N(a; m, s²): J = KL(π‖N(m, s²)) at α = 1, zero at μ = m, σ = s."""
     _positive(s=s)
 
     def log_density(a: Tensor) -> Tensor:
@@ -116,10 +124,11 @@ def gaussian_target(
     def value(policy: Policy) -> Tensor:
         assert isinstance(policy, Gaussian)
         second = ((policy.mu - m) ** 2 + torch.exp(2 * policy.log_std)) / s**2
-        return (math.log(s) - policy.log_std + (second - 1) / 2).sum(-1)
+        log_z = math.log(s * math.sqrt(2 * math.pi))
+        return (second / 2 + log_z).sum(-1) - alpha * policy.entropy()
 
     policy = gaussian([mu] * d, [log_std] * d)
-    return Problem("gaussian_target", policy, Objective(log_density), value)
+    return Problem("gaussian_target", policy, Objective(log_density, alpha), value)
 
 
 def quadratic(
@@ -127,8 +136,7 @@ def quadratic(
 ) -> Problem:
     """Q = −½ (a − m)ᵀH(a − m), eigenvalues of H from 1 to `condition`, randomly rotated."""
     _positive(condition=condition, sigma=sigma)
-    if d < 1:
-        raise ValueError(f"d must be ≥ 1, got {d}")
+    _at_least_one(d=d)
     rng = torch.Generator().manual_seed(seed)
     rotation = torch.linalg.qr(torch.randn(d, d, generator=rng, dtype=FLOAT)).Q
     eigenvalues = torch.logspace(0, math.log10(condition), d, dtype=FLOAT)
@@ -153,6 +161,7 @@ def cosine(
 ) -> Problem:
     """Q = Σ_i cos(w a_i): reparameterization grows with w, the score function does not."""
     _positive(sigma=sigma)
+    _at_least_one(d=d)
 
     def value(policy: Policy) -> Tensor:
         assert isinstance(policy, Gaussian)
@@ -168,6 +177,7 @@ def bump(
 ) -> Problem:
     """Q = Σ_i exp(−k a_i²)."""
     _positive(k=k, sigma=sigma)
+    _at_least_one(d=d)
 
     def value(policy: Policy) -> Tensor:
         assert isinstance(policy, Gaussian)
@@ -225,6 +235,8 @@ def landscape(alpha: float = 1.0, components: int = 1) -> Problem:
     components > 1: a mixture policy with its centres on a circle.
     """
 
+    _at_least_one(components=components)
+
     def Q(a: Tensor) -> Tensor:
         x, y = a.unbind(-1)
         return -((x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2) / 40
@@ -242,8 +254,7 @@ def mlp(
 ) -> Problem:
     """A frozen random critic: a tanh network with two hidden layers, a squashed policy."""
     _positive(sigma=sigma)
-    if d < 1 or width < 1:
-        raise ValueError(f"the critic needs d ≥ 1 and width ≥ 1, got d = {d}, width = {width}")
+    _at_least_one(d=d, width=width)
     rng = torch.Generator().manual_seed(seed)
     sizes = [d, width, width, 1]
     layers = [
@@ -265,8 +276,7 @@ def mlp(
 
 def bandit(arms: int = 4, alpha: float = 0.5, seed: int = 0) -> Problem:
     """A Categorical policy over arms with fixed random rewards."""
-    if arms < 1:
-        raise ValueError(f"a bandit needs at least one arm, got {arms}")
+    _at_least_one(arms=arms)
     rng = torch.Generator().manual_seed(seed)
     rewards, logits = torch.randn(2, arms, generator=rng, dtype=FLOAT)
     return Problem(
@@ -301,10 +311,10 @@ def build(name: str, **settings: float) -> Problem:
     for key, number in settings.items():
         if key not in known:
             raise ValueError(f"{name} has no setting {key!r}; it has {', '.join(known)}")
-        if isinstance(known[key].default, int) and number != int(number):
-            raise ValueError(f"{key} must be a whole number, got {number}")
         if not math.isfinite(number):
             raise ValueError(f"{key} must be finite, got {number}")
+        if isinstance(known[key].default, int) and number != int(number):
+            raise ValueError(f"{key} must be a whole number, got {number}")
     return PROBLEMS[name](**{k: type(known[k].default)(number) for k, number in settings.items()})
 
 
@@ -312,3 +322,9 @@ def _positive(**numbers: float) -> None:
     for name, number in numbers.items():
         if not number > 0:
             raise ValueError(f"{name} must be positive, got {number}")
+
+
+def _at_least_one(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"{name} must be ≥ 1, got {number}")
