@@ -1,6 +1,7 @@
 """Moments that merge."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +32,16 @@ class Moments:
         delta = other.mean - self.mean
         mean = self.mean + delta * (other.n / n)
         return Moments(n, mean, self.m2 + other.m2 + delta**2 * (self.n * other.n / n))
+
+    def to_lists(self) -> dict[str, Any]:
+        """For JSON: numbers and lists, to the last digit."""
+        return {"n": self.n, "mean": self.mean.tolist(), "m2": self.m2.tolist()}
+
+    @classmethod
+    def from_lists(cls, lists: dict[str, Any]) -> "Moments":
+        """What `to_lists` made; KeyError or TypeError on anything else."""
+        mean, m2 = (torch.tensor(lists[key], dtype=torch.float64) for key in ("mean", "m2"))
+        return cls(int(lists["n"]), mean, m2)
 
     @property
     def variance(self) -> Tensor:

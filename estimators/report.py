@@ -110,11 +110,7 @@ class Report:
     def save(self, path: Path | str) -> None:
         """One JSON file; floats survive to the last digit."""
         data = {f: getattr(self, f) for f in self.__dataclass_fields__}
-        data["moments"] = {
-            "n": self.moments.n,
-            "mean": self.moments.mean.tolist(),
-            "m2": self.moments.m2.tolist(),
-        }
+        data["moments"] = self.moments.to_lists()
         data["reference"] = self.reference.tolist()
         data["exact"] = None if self.exact is None else self.exact.tolist()
         write_atomically(Path(path), json.dumps(data, indent=1))
@@ -124,26 +120,14 @@ class Report:
         """Reads what `save` wrote; ValueError on anything else."""
         try:
             data = json.loads(Path(path).read_text())
-            moments = data.pop("moments")
-            float64 = torch.float64
-            report = cls(
-                **{
-                    **data,
-                    "shapes": {k: tuple(s) for k, s in data["shapes"].items()},
-                    "moments": Moments(
-                        moments["n"],
-                        torch.tensor(moments["mean"], dtype=float64),
-                        torch.tensor(moments["m2"], dtype=float64),
-                    ),
-                    "reference": torch.tensor(data["reference"], dtype=float64),
-                    "exact": None
-                    if data["exact"] is None
-                    else torch.tensor(data["exact"], dtype=float64),
-                }
-            )
+            known = data["exact"]
+            data["shapes"] = {k: tuple(s) for k, s in data["shapes"].items()}
+            data["moments"] = Moments.from_lists(data["moments"])
+            data["reference"] = torch.tensor(data["reference"], dtype=torch.float64)
+            data["exact"] = None if known is None else torch.tensor(known, dtype=torch.float64)
+            return cls(**data)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"{path} is not a saved report: {error}") from None
-        return report
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -1,5 +1,7 @@
 """Moments are a monoid; a report is what was measured, saved and reloaded to the last digit."""
 
+import json
+
 import pytest
 import torch
 from hypothesis import given
@@ -40,6 +42,14 @@ def test_moments_are_a_commutative_monoid(a, b, c):
     same((of(a) + of(b)) + of(c), of(a) + (of(b) + of(c)))
     same(of(a) + of([]), of(a))
     same(of(a) + of(b), of(a + b))
+
+
+@given(a=numbers)
+def test_moments_survive_json(a):
+    again = Moments.from_lists(json.loads(json.dumps(of(a).to_lists())))
+    assert again.n == len(a)
+    assert torch.equal(again.mean, of(a).mean)
+    assert torch.equal(again.m2, of(a).m2)
 
 
 def test_moments_far_from_zero_keep_their_digits():
