@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from estimators import Report
+from estimators import BIASED, Report
 
 Z95 = 1.959964
 
@@ -59,7 +59,7 @@ def variance_bars(ax: Axes, reports: Sequence[Report], per_q: bool = False) -> N
             )
         else:
             ax.text(0.02, y, "zero", transform=ax.get_yaxis_transform(), va="center")
-    ax.set_yticks(range(len(reports)), [r.estimator for r in reports])
+    ax.set_yticks(range(len(reports)), [_label(r.estimator) for r in reports])
     ax.invert_yaxis()
     ax.set_xscale("log")
     ax.set_xlabel("total variance × Q evaluations" if per_q else "total variance of one estimate")
@@ -99,10 +99,14 @@ def gradient_violins(
     ticks = [t for t in _ticks() if low - 0.5 <= np.arcsinh(t) <= high + 0.5]
     ax.set_xticks([float(np.arcsinh(t)) for t in ticks], [f"{t:g}" for t in ticks])
     ax.set_xlim(low - 0.3, high + 0.3)
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), [_label(name) for name in names])
     ax.invert_yaxis()
     ax.set_xlabel(f"single-sample ∂J/∂{label} (asinh axis)")
     ax.grid(axis="x", alpha=0.3)
+
+
+def _label(estimator: str) -> str:
+    return f"{estimator} (biased)" if estimator in BIASED else estimator
 
 
 def _ticks() -> list[float]:
