@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -27,7 +28,7 @@ def measure(
     *,
     estimates: int,
     rng: Noise,
-    exact: Gradient | None = None,
+    exact: Gradient | Literal["find"] | None = "find",
     name: str = "",
     problem: str = "",
     compile: bool = False,
@@ -35,21 +36,17 @@ def measure(
 ) -> Report:
     """Mean, variance and bias of one estimate with standard errors, and its measured cost.
 
-    exact: the exact gradient, if it is known; else `exact_gradient` where it reaches. Q
-    evaluations are counted and seconds taken (median over chunks), both per estimate. Memory
-    does not grow with `estimates`. Raises ValueError on estimates < 2 and on parameters or values
-    of Q that are not finite, and whatever the policy or the estimator raise.
+    exact: the exact gradient; None if it is not known; found by `exact_gradient`, where that
+    reaches, if nothing is said. Q evaluations are counted and seconds taken (median over
+    chunks), both per estimate. Memory does not grow with `estimates`. Raises ValueError on
+    estimates < 2 and on parameters or values of Q that are not finite, and whatever the policy
+    or the estimator raise.
     """
     if estimates < 2:
         raise ValueError(f"estimates must be ≥ 2 for a variance, got {estimates}")
     require_finite(policy)
-    known, error = exact, float(getattr(exact, "error", 0.0))
-    if known is None:
-        try:
-            known = exact_gradient(policy, objective)
-            error = known.error
-        except TooManyNodes:
-            pass
+    known = _find(policy, objective) if exact == "find" else exact
+    error = float(getattr(known, "error", 0.0))
     noise, counter = Recorded(rng), _Counter(objective.Q)
     counted = Objective(counter, objective.alpha)
     pilot = _flat(per_sample_gradients(estimator, policy, counted, PILOT, noise))
@@ -92,6 +89,13 @@ def measure(
         q_evaluations=counter.count / PILOT / max(1, policy.batch.numel()),
         seconds=statistics.median(seconds),
     )
+
+
+def _find(policy: Policy, objective: Objective) -> Gradient | None:
+    try:
+        return exact_gradient(policy, objective)
+    except TooManyNodes:
+        return None
 
 
 class _Counter:

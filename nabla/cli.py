@@ -11,6 +11,7 @@ import tyro
 from nabla.catalogue import estimators, problems
 from nabla.compare import compare
 from nabla.identities import identities
+from nabla.probe import probe
 from nabla.train import evaluate, plot, train
 
 COMMANDS: dict[str, Callable[..., Any]] = {
@@ -21,6 +22,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
     "plot": plot,
+    "probe": probe,
 }
 
 

@@ -23,6 +23,8 @@ from estimators import (
     Antithetic,
     Estimator,
     Noise,
+    Objective,
+    Policy,
     Report,
     Sobol,
     measure,
@@ -113,7 +115,9 @@ def compare(
                     compile=compile,
                     progress=partial(_tick, bar),
                 )
-                samples[name] = _samples(estimator, what, SOURCES[noise](seed + 1, device))
+                samples[name] = single_samples(
+                    estimator, what.policy, what.objective, SOURCES[noise](seed + 1, device)
+                )
             except Exception as error:  # of the estimator or of somebody's Q
                 if name in estimators:
                     raise
@@ -268,8 +272,11 @@ def require_folder(out: Path) -> None:
         raise OSError(f"cannot write into {out}: {there} is not a folder that can be written to")
 
 
-def _samples(estimator: Estimator, problem: Problem, rng: Noise) -> np.ndarray:
-    grads = per_sample_gradients(estimator, problem.policy, problem.objective, SAMPLES, rng)
+def single_samples(
+    estimator: Estimator, policy: Policy, objective: Objective, rng: Noise
+) -> np.ndarray:
+    """A few single-sample gradients for the violins: [SAMPLES, entries]."""
+    grads = per_sample_gradients(estimator, policy, objective, SAMPLES, rng)
     return torch.cat([g.flatten(1) for g in grads.values()], 1).double().cpu().numpy()
 
 

@@ -47,6 +47,18 @@ def test_a_sobol_block_is_a_net(power, seed):
     assert torch.equal(cells, torch.arange(n)[:, None, None].expand(n, 3, 4))
 
 
+@given(power=st.integers(2, 7), seed=st.integers(0, 1000))
+def test_successive_sobol_draws_of_an_estimate_are_one_net(power, seed):
+    """Two draws take two coordinates: every 2^a × 2^(m−a) box of the square holds one point."""
+    n, rng = 2**power, Sobol(seed, blocks=1)
+    x, y = (rng.uniform((n, 1, 1), t(0.0))[:, 0, 0] for _ in range(2))
+    for a in range(power + 1):
+        box = (x * 2**a).long() * 2 ** (power - a) + (y * 2 ** (power - a)).long()
+        assert box.sort().values.tolist() == list(range(n))
+    rng.begin()
+    assert rng.coordinate == 0
+
+
 def test_sobol_rows_are_independent():
     """Correlation of two rows over 5,000 repetitions; |r| < 0.08 at false-alarm rate 1e-8."""
     rng = Sobol(0)

@@ -323,13 +323,34 @@ def test_train_evaluate_plot(capsys, tmp_path):
         ["evaluate", run, "--episodes", "3"],
         ["evaluate", run, "--episodes", "3", "--stochastic"],
         ["plot", run, "--out", str(tmp_path / "curve")],
+        ["probe", run, "--states", "3", "--estimates", "300", "--through", "20", "--n", "2"],
     ):
         with pytest.raises(SystemExit) as exit_:
             main(arguments)
         assert exit_.value.code in (None, 0), capsys.readouterr().err
     out = capsys.readouterr().out
     assert out.count("over 3 episodes") == 2
+    assert all(name in out for name in CATALOGUE[KINDS["mixture"]])
+    assert (tmp_path / "run" / "probe" / "figure.pdf").exists()
     assert (tmp_path / "curve.png").exists()
+
+
+def test_variance_in_the_actor_s_parameters_is_that_of_the_gradient():
+    """Against autograd's gradients one by one; exact enumeration has none at all."""
+    from nabla.probe import parameter_variance
+
+    b = batch(DISCRETE)
+    for name, zero in (("exact", True), ("score_function", False)):
+        agent = double_agent(DISCRETE, estimator=name, alpha=0.3)
+        objective = agent.objective([p.detach() for p in agent.critics], b.obs)
+        seen = parameter_variance(agent, agent.estimator, objective, b.obs, 50, seed=2)
+        rng, rows = Noise(2), []
+        for _ in range(50):
+            loss = agent.estimator(agent.policy(b.obs), objective, rng).mean()
+            rows.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, agent.actor)]))
+        expected = float(torch.stack(rows).var(0).sum())
+        assert float(seen.mean) == pytest.approx(expected, rel=1e-9, abs=1e-28)
+        assert (expected < 1e-28) == zero
 
 
 def test_point_mass_is_learned(tmp_path):

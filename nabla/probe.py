@@ -1,0 +1,133 @@
+"""`nabla probe`: the estimators' variance inside a trained actor, at states from its replay."""
+
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+from tqdm import tqdm
+
+from estimators import Estimator, Moments, Noise, Objective, exact_gradient, measure
+from nabla.compare import save_comparison, single_samples
+from nabla.table import render, with_error
+from nabla.target import pick_estimators
+from nabla.train import saved_agent
+from sac_minimal.checkpoint import load
+from sac_minimal.networks import Network
+from sac_minimal.replay import Replay
+from sac_minimal.sac import SAC
+
+
+def probe(
+    run: Annotated[Path, tyro.conf.Positional],
+    *,
+    states: int = 16,
+    estimators: tuple[str, ...] = (),
+    estimates: int = 5000,
+    through: int = 200,
+    n: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Measure the estimators at a run's checkpoint, on states from its replay.
+
+    At the actor's outputs: variance and cost, per state, and bias if actions are discrete. In the
+    actor's parameters: the variance of the gradient of the mean loss over these states. Saves
+    what `nabla compare` saves, into RUN/probe.
+
+    Args:
+        run: folder of the run.
+        states: how many states to draw from the replay.
+        estimators: names from `nabla estimators`; by default all that apply.
+        estimates: of each estimator, at the actor's outputs.
+        through: of each estimator, in the actor's parameters.
+        n: actions averaged inside one estimate, where an estimator takes it.
+        seed: of the states and the noise.
+    """
+    for name, number in (("states", states), ("estimates", estimates), ("through", through)):
+        if number < 2:
+            raise ValueError(f"{name} must be ≥ 2, got {number}")
+    agent = saved_agent(run)
+    obs = replayed_states(run, agent, states, seed)
+    policy = agent.policy(obs).detach()
+    objective = agent.objective([p.detach() for p in agent.critics], obs)
+    # A ReLU critic has too many kinks for nodes; over discrete actions the sum is exact anyway.
+    exact = exact_gradient(policy, objective) if agent.space.discrete else None
+    reports, samples, rows = [], {}, []
+    chosen = pick_estimators(policy, estimators)
+    for name, base in tqdm(chosen.items(), leave=False, disable=None):
+        estimator: Estimator = base if n is None else partial(base, n=n)
+        try:
+            report = measure(
+                estimator,
+                policy,
+                objective,
+                estimates=estimates,
+                rng=Noise(seed),
+                exact=exact,
+                name=name,
+                problem=f"{agent.config.task}, {states} states",
+            )
+        except (ValueError, TypeError) as error:
+            if estimators:
+                raise
+            print(f"left out {name}: {error}")
+            continue
+        reports.append(report)
+        samples[name] = single_samples(estimator, policy, objective, Noise(seed + 1))
+        inside = parameter_variance(agent, estimator, objective, obs, through, seed)
+        rows.append(
+            [
+                name,
+                with_error(report.total_variance / states, report.total_variance_sem / states),
+                with_error(float(inside.mean), float(inside.sem)),
+                f"{report.q_evaluations:g}",
+                "–" if exact is None else f"{report.worst_z:.1f}",
+            ]
+        )
+    folder = run / "probe"
+    paths = save_comparison(reports, samples, folder, shlex.join(["nabla", *sys.argv[1:]]))
+    header = ["estimator", "variance a state", "variance in the actor", "Q evals", "|bias|/se"]
+    order = [r.estimator for r in sorted(reports, key=lambda r: r.total_variance)]
+    print(render(header, sorted(rows, key=lambda row: order.index(row[0]))))
+    print("\n".join(map(str, paths)))
+
+
+def replayed_states(run: Path, agent: SAC, count: int, seed: int) -> torch.Tensor:
+    """[count, observations], uniformly from what the run had stored at its checkpoint."""
+    slack = agent.config.checkpoint_every + 2 * agent.config.envs
+    replay = Replay(run / "replay.f32", agent.space, agent.config.replay, slack)
+    replay.count = int(load(run / "checkpoint.npz", agent)["written"])
+    return replay.sample(count, torch.Generator().manual_seed(seed)).obs
+
+
+def parameter_variance(
+    agent: SAC,
+    estimator: Estimator,
+    objective: Objective,
+    obs: torch.Tensor,
+    draws: int,
+    seed: int,
+) -> Moments:
+    """Moments of ‖g − ḡ‖²·draws/(draws − 1), g the gradient of the mean loss in the actor."""
+    rng, actor = Noise(seed), agent.actor
+    gradients = torch.stack(
+        [
+            flat(
+                torch.autograd.grad(
+                    estimator(agent.policy(obs), objective, rng).mean(), actor, allow_unused=True
+                ),
+                actor,
+            )
+            for _ in range(draws)
+        ]
+    )
+    squares = ((gradients - gradients.mean(0)) ** 2).sum(1) * draws / (draws - 1)
+    return Moments.of(squares)
+
+
+def flat(gradients: tuple[torch.Tensor | None, ...], like: Network) -> torch.Tensor:
+    pairs = zip(gradients, like, strict=True)
+    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])
