@@ -1,7 +1,8 @@
-"""Per-sample gradients through torch.compile: the noise is drawn outside, the rest is fused."""
+"""torch.compile for what draws noise: it is drawn outside, the rest is fused."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,50 +12,74 @@ from estimators.noise import Noise, Recorded, Replay
 from estimators.objective import Objective
 from estimators.policies import Policy
 
+T = TypeVar("T")
 Gradients = Callable[[int, Noise], Gradient]
 
 
-def compile_gradients(estimator: Estimator, policy: Policy, objective: Objective) -> Gradients:
-    """(estimates, rng) -> per_sample_gradients(…), compiled; the same numbers to rounding.
+class Compiled(Generic[T]):
+    """function(rng, *arguments), compiled; the same numbers to rounding.
 
-    Where compiling is not possible (no C++ compiler, an estimator or a Q that the compiler
-    cannot trace), says so in one sentence, once, and goes on in eager mode.
+    like: a tensor of the dtype and on the device of the noise. Where compiling is not possible
+    (no C++ compiler, an estimator or a Q that the compiler cannot trace), says so in one
+    sentence, once, and goes on in eager mode.
     """
-    policy = policy.detach()
-    like = next(iter(policy.parameters().values()))
-    seen: dict[int, Recorded] = {}  # for each number of rows, the draws that one call makes
-    eager = False
 
-    def gradients(
-        parameters: Gradient, draws: list[Tensor], blocks: dict[int, int], count: int
-    ) -> Gradient:
-        def total(copies: Gradient) -> Tensor:
-            return estimator(type(policy)(**copies), objective, Replay(draws, blocks)).sum()
+    def __init__(self, function: Callable[..., T], like: Tensor) -> None:
+        self.function, self.like, self.eager = function, like, False
+        self.plans: dict[Hashable, Recorded] = {}
+        self.done: set[Hashable] = set()
 
-        copies = {name: p.expand(count, *p.shape) for name, p in parameters.items()}
-        return torch.func.grad(total)(copies)
+        def replayed(draws: list[Tensor], blocks: dict[int, int], *arguments: Any) -> T:
+            return function(Replay(draws, blocks), *arguments)
 
-    fast = torch.compile(gradients, fullgraph=True, dynamic=False)
+        self.fast = torch.compile(replayed, fullgraph=True, dynamic=False)
 
-    def compiled(estimates: int, rng: Noise) -> Gradient:
-        nonlocal eager
-        if eager:
-            return per_sample_gradients(estimator, policy, objective, estimates, rng)
-        if estimates not in seen:
-            seen[estimates] = Recorded(Noise(device=like.device))
-            per_sample_gradients(estimator, policy, objective, estimates, seen[estimates])
+    def __call__(
+        self, rng: Noise, *arguments: Any, key: Hashable, rehearse: Callable[[Noise], Any]
+    ) -> T:
+        """key: what the shapes of the draws depend on; rehearse(rng) makes those draws, once."""
+        if self.eager:
+            return self.function(rng, *arguments)
+        if key not in self.plans:
+            self.plans[key] = Recorded(Noise(device=self.like.device))
+            rehearse(self.plans[key])
+        plan = self.plans[key]
         rng.begin()
-        draws = [getattr(rng, kind)(draw.shape, like) for kind, draw in seen[estimates].draws]
-        blocks = {n: rng.block(n) for n in seen[estimates].blocks}
+        draws = [getattr(rng, kind)(draw.shape, self.like) for kind, draw in plan.draws]
+        blocks = {n: rng.block(n) for n in plan.blocks}
+        again = key in self.done  # guards that held for the same key hold again
         try:
-            # one limit serves all the estimators that pass through this very function
-            with torch._dynamo.config.patch(recompile_limit=1000):
-                return fast(policy.parameters(), draws, blocks, estimates)
+            # one limit serves all that passes through this very function
+            with (
+                torch._dynamo.config.patch(recompile_limit=1000, trace_autograd_ops=True),
+                torch.compiler.set_stance(skip_guard_eval_unsafe=again),
+            ):
+                result = self.fast(draws, blocks, *arguments)
         except Exception as error:  # whatever the compiler raises, eager mode has the answer
             why = str(error).strip().split("\n")[0][:120]
-            warnings.warn(f"cannot compile, going on in eager mode: {why}", stacklevel=2)
-            eager = True
-            replay = Replay(draws, blocks)
-            return per_sample_gradients(estimator, policy, objective, estimates, replay)
+            warnings.warn(f"cannot compile, going on in eager mode: {why}", stacklevel=3)
+            self.eager = True
+            return self.function(Replay(draws, blocks), *arguments)
+        self.done.add(key)
+        return result
+
+
+def compile_gradients(estimator: Estimator, policy: Policy, objective: Objective) -> Gradients:
+    """(estimates, rng) -> per_sample_gradients(…), compiled where that is possible."""
+    policy = policy.detach()
+    like = next(iter(policy.parameters().values()))
+
+    def gradients(rng: Noise, parameters: Gradient, estimates: int) -> Gradient:
+        return per_sample_gradients(
+            estimator, type(policy)(**parameters), objective, estimates, rng
+        )
+
+    fast = Compiled(gradients, like)
+
+    def compiled(estimates: int, rng: Noise) -> Gradient:
+        def rehearse(recorded: Noise) -> None:
+            per_sample_gradients(estimator, policy, objective, estimates, recorded)
+
+        return fast(rng, policy.parameters(), estimates, key=estimates, rehearse=rehearse)
 
     return compiled

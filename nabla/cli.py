@@ -13,6 +13,7 @@ from nabla.compare import compare
 from nabla.identities import identities
 from nabla.probe import probe
 from nabla.train import evaluate, plot, train
+from nabla.watch import watch
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "compare": compare,
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
     "plot": plot,
+    "watch": watch,
     "probe": probe,
 }
 

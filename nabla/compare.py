@@ -273,10 +273,10 @@ def require_folder(out: Path) -> None:
 
 
 def single_samples(
-    estimator: Estimator, policy: Policy, objective: Objective, rng: Noise
+    estimator: Estimator, policy: Policy, objective: Objective, rng: Noise, count: int = SAMPLES
 ) -> np.ndarray:
-    """A few single-sample gradients for the violins: [SAMPLES, entries]."""
-    grads = per_sample_gradients(estimator, policy, objective, SAMPLES, rng)
+    """A few single-sample gradients for the violins: [count, entries]."""
+    grads = per_sample_gradients(estimator, policy, objective, count, rng)
     return torch.cat([g.flatten(1) for g in grads.values()], 1).double().cpu().numpy()
 
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from estimators import BIASED, Report
+from nabla.statistics import bootstrap_band, interquartile_mean
 
 Z95 = 1.959964
 
@@ -142,7 +143,8 @@ def comparison_figure(
 
 
 def learning_curves(curves: Mapping[str, Sequence[np.ndarray]]) -> Figure:
-    """Return against steps: a thin line for each seed, a thick one for their median.
+    """Return against steps: a thin line for each seed, a thick one for their interquartile mean,
+    and from three seeds on its 95 % bootstrap band.
 
     curves: {label: one array [evaluations, 2] a seed}; a label ends in its estimator.
     """
@@ -154,7 +156,10 @@ def learning_curves(curves: Mapping[str, Sequence[np.ndarray]]) -> Figure:
         for curve in seeds:
             ax.plot(curve[:, 0], curve[:, 1], lines[i % 4], color=colour, lw=0.8, alpha=0.5)
         shared = sorted(set.intersection(*(set(c[:, 0]) for c in seeds)))
-        middle = [np.median([c[c[:, 0] == s, 1][0] for c in seeds]) for s in shared]
+        values = np.array([[c[c[:, 0] == s, 1][0] for s in shared] for c in seeds])
+        if len(seeds) >= 3:
+            ax.fill_between(shared, *bootstrap_band(values), color=colour, alpha=0.2, lw=0)
+        middle = interquartile_mean(values)
         name = f"{label} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
         ax.plot(shared, middle, lines[i % 4], marker=marker, color=colour, lw=2, ms=4, label=name)
     ax.set_xlabel("environment steps")

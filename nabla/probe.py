@@ -20,13 +20,15 @@ from sac_minimal.networks import Network
 from sac_minimal.replay import Replay
 from sac_minimal.sac import SAC
 
+SAMPLES = 300  # for the violins
+
 
 def probe(
     run: Annotated[Path, tyro.conf.Positional],
     *,
     states: int = 16,
     estimators: tuple[str, ...] = (),
-    estimates: int = 5000,
+    estimates: int = 1000,
     through: int = 200,
     n: int | None = None,
     seed: int = 0,
@@ -52,7 +54,7 @@ def probe(
     agent = saved_agent(run)
     obs = replayed_states(run, agent, states, seed)
     policy = agent.policy(obs).detach()
-    objective = agent.objective([p.detach() for p in agent.critics], obs)
+    objective = agent.objective([p.detach() for p in agent.trained["critics"]], obs)
     # A ReLU critic has too many kinks for nodes; over discrete actions the sum is exact anyway.
     exact = exact_gradient(policy, objective) if agent.space.discrete else None
     reports, samples, rows = [], {}, []
@@ -76,7 +78,7 @@ def probe(
             print(f"left out {name}: {error}")
             continue
         reports.append(report)
-        samples[name] = single_samples(estimator, policy, objective, Noise(seed + 1))
+        samples[name] = single_samples(estimator, policy, objective, Noise(seed + 1), SAMPLES)
         inside = parameter_variance(agent, estimator, objective, obs, through, seed)
         rows.append(
             [
@@ -112,7 +114,7 @@ def parameter_variance(
     seed: int,
 ) -> Moments:
     """Moments of ‖g − ḡ‖²·draws/(draws − 1), g the gradient of the mean loss in the actor."""
-    rng, actor = Noise(seed), agent.actor
+    rng, actor = Noise(seed), agent.trained["actor"]
     gradients = torch.stack(
         [
             flat(

@@ -4,17 +4,20 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+import torch
 import tyro
 from tqdm import tqdm
 
+from estimators import Noise
 from nabla.figures import learning_curves, save_figure
 from nabla.table import with_error
 from sac_minimal.checkpoint import load
 from sac_minimal.config import Config
 from sac_minimal.envs import make
+from sac_minimal.lineage import make_agent
 from sac_minimal.sac import SAC
 from sac_minimal.train import Row
 from sac_minimal.train import evaluate as evaluate_agent
@@ -26,6 +29,7 @@ def train(
     *,
     run: Path | None = None,
     resume: Path | None = None,
+    tensorboard: bool = False,
 ) -> None:
     """Train Soft Actor-Critic, its actor driven by any estimator of the catalogue.
 
@@ -36,7 +40,9 @@ def train(
         config: the settings.
         run: folder of the run; by default out/<task>-<estimator>-<seed>.
         resume: folder of a run to go on with; its own configuration counts, not the flags.
+        tensorboard: write the metrics for TensorBoard too, into RUN/tensorboard.
     """
+    writer_type = summary_writer() if tensorboard else None
     if resume is not None:
         config, folder = saved_config(resume), resume
     else:
@@ -45,6 +51,7 @@ def train(
         if (folder / "checkpoint.npz").exists():
             raise ValueError(f"{folder} holds a run: use --resume {folder}, or another --run")
     start, done = time.perf_counter(), [0]
+    writer = writer_type(folder / "tensorboard") if writer_type else None
     with tqdm(total=config.steps, unit="step", disable=None) as bar:
 
         def progress(step: int, row: Row) -> None:
@@ -52,14 +59,27 @@ def train(
             if row and row["step"] == step:
                 shown = {k: f"{row[k]:.3g}" for k in ("return", "entropy", "alpha")}
                 bar.set_postfix(shown)
+                if writer:
+                    for name in row:
+                        writer.add_scalar(name, row[name], step)
             done[0] += 1
 
         metrics = train_agent(config, folder, progress)
+    if writer:
+        writer.close()
     last, seconds = metrics[-1], time.perf_counter() - start
     print(
         f"{config.task}: return {last['return']:.1f} after {config.steps:,} steps "
         f"({done[0] / seconds:.0f} steps/s in this session); {folder}"
     )
+
+
+def summary_writer() -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError:
+        raise ValueError("--tensorboard needs python3 bootstrap.py tensorboard") from None
+    return SummaryWriter
 
 
 def evaluate(
@@ -116,7 +136,8 @@ def saved_config(run: Path) -> Config:
 
 def saved_agent(run: Path) -> SAC:
     config = saved_config(run)
-    agent = SAC(config, make(config.task).space)
+    torch.set_num_threads(config.threads)
+    agent = make_agent(config, make(config.task).space, Noise(config.seed))
     if not (run / "checkpoint.npz").exists():
         raise ValueError(f"{run} has no checkpoint yet")
     load(run / "checkpoint.npz", agent)

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sac_minimal.sac import SAC
 
-VERSION = 1
+VERSION = 2
 
 
 @contextmanager
@@ -31,26 +32,14 @@ def locked(run: Path) -> Iterator[None]:
 
 
 def save(path: Path, agent: SAC, rest: dict[str, Any]) -> None:
-    """Networks, optimisers, generator, and `rest` (arrays and JSON values); all or nothing.
+    """Networks, targets, optimisers, and `rest` (arrays and JSON values); all or nothing.
 
     OSError, with the file named and the last checkpoint intact, if the disk is full.
     """
-    arrays: dict[str, np.ndarray] = {}
-    for name, tensors in {**agent.parameters(), "targets": agent.targets}.items():
-        for i, tensor in enumerate(tensors):
-            arrays[f"{name}.{i}"] = tensor.detach().numpy()
-    for name, optimiser in agent.optimisers.items():
-        for i, state in optimiser.state_dict()["state"].items():
-            for key, value in state.items():
-                arrays[f"adam.{name}.{i}.{key}"] = value.numpy()
-    arrays["generator"] = agent.rng.generator.get_state().numpy()
-    plain = {"version": VERSION}
-    for key, value in rest.items():
-        if isinstance(value, np.ndarray):
-            arrays[f"rest.{key}"] = value
-        else:
-            plain[key] = value
-    arrays["json"] = np.array(json.dumps(plain))
+    arrays = {key: tensor.detach().numpy() for key, tensor in _tensors(agent).items()}
+    arrays |= {f"rest.{k}": v for k, v in rest.items() if isinstance(v, np.ndarray)}
+    plain = {k: v for k, v in rest.items() if not isinstance(v, np.ndarray)}
+    arrays["json"] = np.array(json.dumps({"version": VERSION, **plain}))
     data = io.BytesIO()
     np.savez(data, allow_pickle=False, **arrays)
     part = path.with_name(path.name + ".part")
@@ -75,33 +64,23 @@ def load(path: Path, agent: SAC) -> dict[str, Any]:
         raise ValueError(f"{path} is not a checkpoint: {error}") from None
     if rest.get("version") != VERSION:
         raise ValueError(f"{path} has version {rest.get('version')}, this is {VERSION}")
+    for key, tensor in _tensors(agent).items():
+        if key not in arrays:
+            raise ValueError(f"{path} lacks {key}: it belongs to another configuration")
+        if arrays[key].shape != tuple(tensor.shape):
+            shapes = f"{arrays[key].shape}, not {tuple(tensor.shape)}"
+            raise ValueError(f"{path}: {key} has shape {shapes}")
     with torch.no_grad():
-        for name, tensors in {**agent.parameters(), "targets": agent.targets}.items():
-            for i, tensor in enumerate(tensors):
-                tensor.copy_(_take(arrays, f"{name}.{i}", tensor.shape, path))
-    for name, optimiser in agent.optimisers.items():
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for i, tensor in enumerate(agent.parameters()[name]):
-            if f"adam.{name}.{i}.step" in arrays:
-                state[i] = {
-                    key: _take(arrays, f"adam.{name}.{i}.{key}", shape, path)
-                    for key, shape in (
-                        ("step", torch.Size()),
-                        ("exp_avg", tensor.shape),
-                        ("exp_avg_sq", tensor.shape),
-                    )
-                }
-        groups = optimiser.state_dict()["param_groups"]
-        optimiser.load_state_dict({"state": state, "param_groups": groups})
-    generator = _take(arrays, "generator", agent.rng.generator.get_state().shape, path)
-    agent.rng.generator.set_state(generator)
-    rest.update({k.removeprefix("rest."): v for k, v in arrays.items() if k.startswith("rest.")})
-    return rest
+        for key, tensor in _tensors(agent).items():
+            tensor.copy_(torch.from_numpy(arrays[key]))
+    return rest | {k.removeprefix("rest."): v for k, v in arrays.items() if k[:5] == "rest."}
 
 
-def _take(arrays: dict[str, np.ndarray], key: str, shape: torch.Size, path: Path) -> torch.Tensor:
-    if key not in arrays:
-        raise ValueError(f"{path} lacks {key}: it belongs to another configuration")
-    if arrays[key].shape != tuple(shape):
-        raise ValueError(f"{path}: {key} has shape {arrays[key].shape}, not {tuple(shape)}")
-    return torch.from_numpy(arrays[key])
+def _tensors(agent: SAC) -> dict[str, Tensor]:
+    """Everything that learning changes, by name."""
+    groups = dict(agent.trained)
+    groups |= {f"target.{name}": network for name, network in agent.targets.items()}
+    for name, adam in agent.optimisers.items():
+        groups |= {f"adam.{name}.m": adam.m, f"adam.{name}.v": adam.v}
+        groups[f"adam.{name}.steps"] = adam.steps
+    return {f"{name}.{i}": x for name, tensors in groups.items() for i, x in enumerate(tensors)}

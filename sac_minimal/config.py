@@ -3,7 +3,7 @@
 import json
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from typing import Literal, get_args
 
 from estimators import CATALOGUE, Categorical, Gaussian, Mixture, Policy
 
@@ -12,6 +12,11 @@ KINDS: dict[str, type[Policy]] = {
     "mixture": Mixture,
     "categorical": Categorical,
 }
+
+
+Version = Literal["1", "2", "3", "ddpg", "td3"]
+COUNTS = """steps n components hidden batch replay updates_per_step envs eval_every eval_episodes
+checkpoint_every threads"""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,9 @@ class Config:
     steps: int = 10_000
     """Environment steps, all environments together."""
     seed: int = 0
+    version: Version = "3"
+    """1: a state-value network and one critic; 2: and twin critics; 3: as published in 2018b;
+    ddpg and td3: the deterministic limit."""
     estimator: str = ""
     """Of the actor's gradient, a name from `nabla estimators`; by default reparameterization
     (implicit for a mixture) or, for discrete actions, exact."""
@@ -45,6 +53,8 @@ class Config:
     warmup: int = 1000
     """Steps with uniformly random actions, before the first update."""
     updates_per_step: int = 1
+    actor_every: int = 0
+    """Critic steps for each step of the actor; by default 1, and 2 for td3."""
     envs: int = 1
     """Environments stepped in turn."""
     gamma: float = 0.99
@@ -55,7 +65,7 @@ class Config:
     lr_critic: float | None = None
     lr_alpha: float | None = None
     alpha: float | None = None
-    """Temperature; tuned to the target entropy if not given."""
+    """Temperature; if not given tuned to the target entropy, or 0.2 in versions 1 and 2."""
     target_entropy: float | None = None
     """By default −dim(A), or 0.98 log|A| for discrete actions."""
     eval_every: int = 1000
@@ -64,24 +74,16 @@ class Config:
     checkpoint_every: int = 1000
     """Steps between checkpoints."""
     threads: int = 2
+    compile: bool = False
+    """torch.compile the whole update: about 15 s once, then faster."""
+    bf16: bool = False
+    """Products between hidden layers in bfloat16."""
 
     def __post_init__(self) -> None:
-        positive = [
-            "steps",
-            "n",
-            "components",
-            "hidden",
-            "batch",
-            "replay",
-            "updates_per_step",
-            "envs",
-        ]
-        positive += ["eval_every", "eval_episodes", "checkpoint_every", "threads"]
-        for name in positive:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
-        if self.warmup < 0:
-            raise ValueError(f"warmup must be ≥ 0, got {self.warmup}")
+        least = dict.fromkeys(COUNTS.split(), 1) | {"warmup": 0, "actor_every": 0}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"{name} must be ≥ {bound}, got {getattr(self, name)}")
         for name in ("gamma", "tau"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
@@ -89,6 +91,14 @@ class Config:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be a finite number ≥ 0, got {value}")
+        if self.version not in get_args(Version):
+            known = ", ".join(get_args(Version))
+            raise ValueError(f"version must be one of {known}, got {self.version!r}")
+
+    @property
+    def delay(self) -> int:
+        """Critic steps for each step of the actor."""
+        return self.actor_every or (2 if self.version == "td3" else 1)
 
     def resolve(self, discrete: bool) -> tuple[str, str]:
         """The policy and the estimator for a task: ValueError if they do not fit it."""

@@ -1,11 +1,19 @@
 """Tasks: gymnasium's, and two tiny ones of our own. Actions are rescaled to [−1, 1]^d here."""
 
 import json
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from sac_minimal.sac import Space
+
+@dataclass(frozen=True)
+class Space:
+    """What the networks need to know of a task: actions counts dimensions, or choices."""
+
+    observations: int
+    actions: int
+    discrete: bool
 
 
 class Simulator(Protocol):
@@ -66,28 +74,35 @@ OWN = {
 
 
 class Gym:
-    """A gymnasium environment with a flat observation and Box or Discrete actions."""
+    """A gymnasium environment: flat observations (a Dict of them is flattened), Box or Discrete
+    actions. Names that begin with dm_control/ are DeepMind Control's, through shimmy."""
 
     def __init__(self, task: str, render: bool = False) -> None:
+        extra = "dm" if task.startswith("dm_control/") else "mujoco"
         try:
             import gymnasium
-        except ModuleNotFoundError:
+
+            if extra == "dm":
+                import shimmy
+
+                gymnasium.register_envs(shimmy)
+            self.env: Any = gymnasium.make(task, render_mode="rgb_array" if render else None)
+        except (ModuleNotFoundError, gymnasium.error.DependencyNotInstalled) as error:
             raise ValueError(
-                f"{task} needs gymnasium: python3 bootstrap.py mujoco "
+                f"{task} needs a package ({error}): python3 bootstrap.py {extra} "
                 f"(without it there are {', '.join(OWN)})"
             ) from None
-        try:
-            self.env: Any = gymnasium.make(task, render_mode="rgb_array" if render else None)
-        except gymnasium.error.DependencyNotInstalled as error:
-            raise ValueError(f"{task} needs a package: {error}") from None
         except gymnasium.error.Error as error:
             raise ValueError(f"unknown task {task!r}: {error}") from None
+        spaces = gymnasium.spaces
+        if isinstance(self.env.observation_space, spaces.Dict):
+            self.env = gymnasium.wrappers.FlattenObservation(self.env)
         seen, does = self.env.observation_space, self.env.action_space
-        if not (isinstance(seen, gymnasium.spaces.Box) and len(seen.shape) == 1):
+        if not (isinstance(seen, spaces.Box) and len(seen.shape) == 1):
             raise ValueError(f"{task}: observations must be a flat Box, got {seen}")
-        if isinstance(does, gymnasium.spaces.Discrete):
+        if isinstance(does, spaces.Discrete):
             self.space = Space(seen.shape[0], int(does.n), discrete=True)
-        elif isinstance(does, gymnasium.spaces.Box) and len(does.shape) == 1:
+        elif isinstance(does, spaces.Box) and len(does.shape) == 1:
             if not (np.isfinite(does.low).all() and np.isfinite(does.high).all()):
                 raise ValueError(f"{task}: the action Box must be bounded, got {does}")
             self.space = Space(seen.shape[0], does.shape[0], discrete=False)
@@ -100,11 +115,14 @@ class Gym:
         return self._checked(self.env.reset(seed=seed)[0])
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool]:
+        given: Any = action
         if self.space.discrete:
-            given: Any = int(action)
+            given = int(action)
         else:
             given = self.low + (np.clip(action, -1, 1) + 1) / 2 * (self.high - self.low)
         obs, reward, terminated, truncated, _ = self.env.step(given)
+        if not np.isfinite(reward):
+            raise ValueError(f"{self.task} returned a reward that is not finite")
         return self._checked(obs), float(reward), bool(terminated), bool(truncated)
 
     def _checked(self, obs: np.ndarray) -> np.ndarray:
@@ -113,53 +131,74 @@ class Gym:
         return np.asarray(obs, np.float32)
 
     def state(self) -> dict[str, Any]:
+        state = {f"count{i}": getattr(*where) for i, where in enumerate(self._counters())}
+        state["rng"] = json.dumps(_plain(self._bits().state))
+        model, data = self._mujoco()
         raw = self.env.unwrapped
-        state: dict[str, Any] = {"rng": json.dumps(_plain(raw.np_random.bit_generator.state))}
-        wrapper = self.env
-        while wrapper is not raw:
-            if hasattr(wrapper, "_elapsed_steps"):
-                state["elapsed"] = wrapper._elapsed_steps
-            wrapper = wrapper.env
-        if hasattr(raw, "model") and hasattr(raw, "data"):
-            state["simulator"] = _mujoco_state(raw)
-        else:
-            state["simulator"] = np.array(raw.state, np.float64)
+        state["simulator"] = np.array(raw.state, float) if model is None else _get(model, data)
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
-        raw = self.env.unwrapped
         self.env.reset()
-        raw.np_random.bit_generator.state = json.loads(str(state["rng"]))
-        wrapper = self.env
-        while wrapper is not raw:
-            if hasattr(wrapper, "_elapsed_steps"):
-                wrapper._elapsed_steps = int(state["elapsed"])
-            wrapper = wrapper.env
+        for i, where in enumerate(self._counters()):
+            setattr(*where, int(state[f"count{i}"]))
+        self._bits().state = json.loads(str(state["rng"]))
+        model, data = self._mujoco()
         simulator = np.array(state["simulator"], np.float64)
-        if hasattr(raw, "model") and hasattr(raw, "data"):
-            _set_mujoco_state(raw, simulator)
+        if model is None:
+            self.env.unwrapped.state = simulator
         else:
-            raw.state = simulator
+            _set(model, data, simulator)
+
+    def _bits(self) -> Any:
+        """The bit generator of the environment (DeepMind Control has a legacy RandomState)."""
+        rng = self.env.unwrapped.np_random
+        return rng._bit_generator if isinstance(rng, np.random.RandomState) else rng.bit_generator
+
+    def _mujoco(self) -> tuple[Any, Any]:
+        raw = self.env.unwrapped
+        if hasattr(raw, "_env"):
+            return raw._env.physics.model.ptr, raw._env.physics.data.ptr
+        return getattr(raw, "model", None), getattr(raw, "data", None)
+
+    def _counters(self) -> list[tuple[Any, str]]:
+        """Where the steps of an episode are counted."""
+        wrapper, found = self.env, []
+        while wrapper is not None:
+            names = ("_elapsed_steps", "_step_count")
+            found += [(wrapper, name) for name in names if name in vars(wrapper)]
+            wrapper = vars(wrapper).get("env", vars(wrapper).get("_env"))
+        return found
 
 
-def _mujoco_state(raw: Any) -> np.ndarray:
+def _get(model: Any, data: Any) -> np.ndarray:
     import mujoco
 
     what = mujoco.mjtState.mjSTATE_INTEGRATION
-    state = np.empty(mujoco.mj_stateSize(raw.model, what))
-    mujoco.mj_getState(raw.model, raw.data, state, what)
-    return state
+    state = np.empty(mujoco.mj_stateSize(model, what))
+    mujoco.mj_getState(model, data, state, what)
+    return np.concatenate([state, *(x.ravel() for x in _beside(model, data))])
 
 
-def _set_mujoco_state(raw: Any, state: np.ndarray) -> None:
+def _set(model: Any, data: Any, saved: np.ndarray) -> None:
     import mujoco
 
     what = mujoco.mjtState.mjSTATE_INTEGRATION
-    if len(state) != mujoco.mj_stateSize(raw.model, what):
+    sizes = [mujoco.mj_stateSize(model, what), *(x.size for x in _beside(model, data))]
+    if len(saved) != sum(sizes):
         raise ValueError("the checkpoint's simulator state belongs to another model")
-    mujoco.mj_setState(raw.model, raw.data, state, what)
-    mujoco.mj_forward(raw.model, raw.data)  # positions of bodies, which some rewards read
-    mujoco.mj_setState(raw.model, raw.data, state, what)  # forward moved the warm start
+    state, *beside = np.split(saved, np.cumsum(sizes)[:-1])
+    mujoco.mj_setState(model, data, state, what)
+    mujoco.mj_forward(model, data)
+    mujoco.mj_setState(model, data, state, what)  # forward moved the warm start
+    for x, value in zip(_beside(model, data), beside, strict=True):
+        x[:] = value.reshape(x.shape)
+
+
+def _beside(model: Any, data: Any) -> list[np.ndarray]:
+    """Beside the state: positions that lag one substep behind it, which rewards read, and places
+    that a reset draws."""
+    return [data.xpos, data.xipos, model.body_pos, model.geom_pos, model.site_pos]
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Networks as lists of tensors. Leading axes of weights are networks evaluated side by side."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -25,13 +25,23 @@ def make_network(
     return network
 
 
-def forward(network: Network, x: Tensor) -> Tensor:
-    """ReLU network: [B, in] -> [*copies, B, out]."""
+def forward(network: Network, x: Tensor, hidden: torch.dtype | None = None) -> Tensor:
+    """ReLU network: [B, in] -> [*copies, B, out].
+
+    hidden: dtype of the products between hidden layers, where nearly all the arithmetic is.
+    """
     x = x.expand(*network[0].shape[:-2], *x.shape[-2:])
-    for i in range(0, len(network), 2):
+    last = len(network) - 2
+    for i in range(0, last + 2, 2):
         w, b = network[i], network[i + 1]
-        x = torch.baddbmm(b, x, w) if x.ndim == 3 else torch.addmm(b, x, w)
-        x = x.relu() if i + 2 < len(network) else x
+        affine = torch.baddbmm if x.ndim == 3 else torch.addmm
+        if w.shape[-1] == 1:  # libraries of matrix products are slow on a single column
+            x = (x * w.mT).sum(-1, keepdim=True) + b
+        elif hidden and 0 < i < last:
+            x = affine(b.to(hidden), x.to(hidden), w.to(hidden)).to(x)
+        else:
+            x = affine(b, x, w)
+        x = x.relu() if i < last else x
     return x
 
 
@@ -57,10 +67,27 @@ def make_policy(kind: str, out: Tensor, actions: int) -> Policy:
     return Mixture(logits, mu, log_std.clamp(*LOG_STD_RANGE))
 
 
-def q_values(critics: Network, obs: Tensor, a: Tensor, discrete: bool) -> Tensor:
-    """Q_i(s, a) of each critic: obs [B, o], a [*n, B, d] or indices [*n, B] -> [2, *n, B]."""
+def central(policy: Policy) -> Tensor:
+    """μ, of the likeliest component of a mixture; the likeliest choice of a categorical: [B, …]."""
+    p = policy.parameters()
+    if isinstance(policy, Categorical):
+        return p["logits"].argmax(-1)
+    if isinstance(policy, Gaussian):
+        return p["mu"]
+    k = p["logits"].argmax(-1)[..., None, None]
+    return p["mu"].gather(-2, k.expand(*k.shape[:-1], p["mu"].shape[-1]))[..., 0, :]
+
+
+def q_values(
+    forward: Callable[[Network, Tensor], Tensor],
+    critics: Network,
+    obs: Tensor,
+    a: Tensor,
+    discrete: bool,
+) -> Tensor:
+    """Q_i(s, a) of each critic: obs [B, o], a [*n, B, d] or indices [*n, B] -> [critics, *n, B]."""
     if discrete:
-        table = forward(critics, obs)  # [2, B, A]
+        table = forward(critics, obs)  # [critics, B, A]
         index = a.expand(len(table), *a.shape).unsqueeze(-1)
         return (
             table.view(len(table), *(1,) * (a.ndim - 1), *table.shape[1:])

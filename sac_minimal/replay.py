@@ -1,11 +1,23 @@
 """Replay: one transition is one row of one memory-mapped array."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from sac_minimal.sac import Batch, Space
+from sac_minimal.envs import Space
+
+
+class Batch(NamedTuple):
+    """Transitions: obs, next_obs [B, o]; action [B, d] (indices [B] if discrete); rest [B]."""
+
+    obs: Tensor
+    action: Tensor
+    reward: Tensor
+    next_obs: Tensor
+    terminated: Tensor  # 1 where s' has no value; a time limit is not such a case
 
 
 class Replay:

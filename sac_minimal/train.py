@@ -1,5 +1,6 @@
 """The training loop: act, store, update; evaluate, checkpoint, resume."""
 
+import copy
 import csv
 import hashlib
 import io
@@ -10,11 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from estimators import Noise
+from estimators.compiled import Compiled
 from estimators.report import write_atomically
 from sac_minimal import checkpoint
 from sac_minimal.config import Config
 from sac_minimal.envs import Simulator, make
-from sac_minimal.replay import Replay
+from sac_minimal.lineage import make_agent
+from sac_minimal.replay import Batch, Replay
 from sac_minimal.sac import SAC
 
 COLUMNS = ["step", "return", "return_std", "train_return", "entropy", "alpha", "critic_loss"]
@@ -32,47 +36,48 @@ def train(config: Config, run: Path, progress: Callable[[int, Row], None]) -> li
     of the configuration: killed and resumed, it ends with the same parameters, bit for bit.
     """
     torch.set_num_threads(config.threads)
-    envs = [make(config.task) for _ in range(config.envs)]
-    agent = SAC(config, envs[0].space)
+    loop = Loop(config, run)
     with checkpoint.locked(run):
         saved = run / "config.json"
         if saved.exists() and Config.from_json(saved.read_text()) != config:
             raise ValueError(f"{run} holds a run with another configuration: --resume it, or move")
         if not saved.exists():
             write_atomically(saved, config.to_json())
-        slack = config.checkpoint_every + 2 * config.envs
-        replay = Replay(run / "replay.f32", envs[0].space, config.replay, slack)
-        return _Loop(config, run, envs, agent, replay).run(progress)
+        return loop.run(progress)
 
 
-class _Loop:
-    def __init__(
-        self, config: Config, run: Path, envs: list[Simulator], agent: SAC, replay: Replay
-    ) -> None:
-        self.config, self.folder, self.envs, self.agent, self.replay = (
-            config,
-            run,
-            envs,
-            agent,
-            replay,
+class Loop:
+    """Environments, agent, replay and where the run stands."""
+
+    def __init__(self, config: Config, run: Path) -> None:
+        self.config, self.folder, self.path = config, run, run / "checkpoint.npz"
+        self.envs: list[Simulator] = [make(config.task) for _ in range(config.envs)]
+        self.rng = Noise(config.seed)
+        self.agent = make_agent(config, self.envs[0].space, self.rng)
+        self.compiled = Compiled(
+            lambda rng, batch, actor: self.agent.update(batch, actor, rng), torch.zeros(())
         )
-        self.step, self.metrics = 0, list[Row]()
-        self.last_return, self.returns = float("nan"), np.zeros(len(envs))
-        self.path = run / "checkpoint.npz"
-        if self.path.exists():
-            self._restore()
-        else:
-            self.obs = np.stack([e.reset(config.seed + i) for i, e in enumerate(envs)])
+        self.step = self.updates = 0
+        self.metrics: list[Row] = []
+        self.last_return, self.returns = float("nan"), np.zeros(config.envs)
 
     def run(self, progress: Callable[[int, Row], None]) -> list[Row]:
         config, seen = self.config, dict[str, torch.Tensor]()
+        slack = config.checkpoint_every + 2 * config.envs
+        path = self.folder / "replay.f32"
+        self.replay = Replay(path, self.envs[0].space, config.replay, slack)
+        if self.path.exists():
+            self._restore()
+        else:
+            self.obs = np.stack([e.reset(config.seed + i) for i, e in enumerate(self.envs)])
         while self.step < config.steps:
             before = self.step
             self._interact()
             if self.step > config.warmup:
-                for _ in range(config.updates_per_step * len(self.envs)):
-                    batch = self.replay.sample(config.batch, self.agent.rng.generator)
-                    seen = self.agent.update(batch)
+                for _ in range(config.updates_per_step * config.envs):
+                    batch = self.replay.sample(config.batch, self.rng.generator)
+                    self.updates += 1
+                    seen |= self._update(batch, self.updates % config.delay == 0)
             last = self.step >= config.steps
             if last or self.step // config.eval_every > before // config.eval_every:
                 self._evaluate(seen)
@@ -82,13 +87,21 @@ class _Loop:
                 self._save()
         return self.metrics
 
+    def _update(self, batch: Batch, actor: bool) -> dict[str, torch.Tensor]:
+        def rehearse(rng: Noise) -> None:
+            copy.deepcopy(self.agent).update(batch, actor, rng)
+
+        if self.config.compile:
+            return self.compiled(self.rng, batch, actor, key=actor, rehearse=rehearse)
+        return self.agent.update(batch, actor, self.rng)
+
     def _interact(self) -> None:
         """One step of every environment."""
         if self.step < self.config.warmup:
             actions = self._random_actions()
         else:
             with torch.no_grad():
-                actions = self.agent.act(torch.from_numpy(self.obs)).numpy()
+                actions = self.agent.act(torch.from_numpy(self.obs), self.rng).numpy()
         for i, env in enumerate(self.envs):
             obs, reward, terminated, truncated = env.step(actions[i])
             self.replay.add(self.obs[i], actions[i], reward, obs, terminated)
@@ -100,7 +113,7 @@ class _Loop:
             self.step += 1
 
     def _random_actions(self) -> np.ndarray:
-        space, generator = self.envs[0].space, self.agent.rng.generator
+        space, generator = self.envs[0].space, self.rng.generator
         if space.discrete:
             choices = torch.randint(space.actions, (len(self.envs),), generator=generator)
             return choices.numpy()
@@ -129,7 +142,7 @@ class _Loop:
         write_atomically(self.folder / "metrics.csv", text.getvalue())
 
     def _check(self, seen: dict[str, torch.Tensor]) -> None:
-        numbers = {**self.agent.parameters(), **{name: [x] for name, x in seen.items()}}
+        numbers = {**self.agent.trained, **{name: [x] for name, x in seen.items()}}
         for name, tensors in numbers.items():
             if not all(x.isfinite().all() for x in tensors):
                 raise Diverged(
@@ -140,6 +153,8 @@ class _Loop:
     def _save(self) -> None:
         rest: dict[str, Any] = {
             "step": self.step,
+            "updates": self.updates,
+            "generator": self.rng.generator.get_state().numpy(),
             "metrics": self.metrics,
             "last_return": self.last_return,
             "written": self.replay.count,
@@ -158,6 +173,8 @@ class _Loop:
             self.step, self.metrics = int(rest["step"]), list(rest["metrics"])
             self.last_return, self.replay.count = float(rest["last_return"]), int(rest["written"])
             self.obs, self.returns = rest["obs"], rest["returns"]
+            self.updates = int(rest["updates"])
+            self.rng.generator.set_state(torch.from_numpy(rest["generator"]))
             for i, env in enumerate(self.envs):
                 prefix = f"env{i}."
                 env.restore(
@@ -176,34 +193,23 @@ def evaluate(
     choice. Evaluation has its own environment and noise: training does not notice it.
     """
     env, returns = make(task), []
-    rng = type(agent.rng)(seed)
+    rng = Noise(seed)
     for episode in range(episodes):
         obs, total, done = env.reset(seed + episode), 0.0, False
         while not done:
             with torch.no_grad():
-                policy = agent.policy(torch.from_numpy(obs)[None])
-                u = policy.sample(1, rng)[0, 0] if stochastic else _mode(policy)[0]
-            action = torch.tanh(u) if agent.squash else u
+                x = torch.from_numpy(obs)[None]
+                action = agent.act(x, rng)[0] if stochastic else agent.central(x)[0]
             obs, reward, terminated, truncated = env.step(action.numpy())
             total, done = total + reward, terminated or truncated
         returns.append(total)
     return returns
 
 
-def _mode(policy: Any) -> torch.Tensor:
-    p = policy.parameters()
-    if "mu" not in p:
-        return p["logits"].argmax(-1)
-    if "logits" not in p:
-        return p["mu"]
-    k = p["logits"].argmax(-1)
-    return p["mu"].gather(-2, k[..., None, None].expand(*k.shape, 1, p["mu"].shape[-1]))[..., 0, :]
-
-
 def fingerprint(agent: SAC) -> str:
     """A hash of all parameters and targets."""
     hashed = hashlib.sha256()
-    for tensors in [*agent.parameters().values(), agent.targets]:
+    for tensors in [*agent.trained.values(), *agent.targets.values()]:
         for tensor in tensors:
             hashed.update(tensor.detach().numpy().tobytes())
     return hashed.hexdigest()

@@ -1,0 +1,345 @@
+"""Runs: what is stored is what was seen, nothing is lost, and bad input gets a sentence."""
+
+import math
+import signal
+import subprocess
+import sys
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from estimators import CATALOGUE, Noise
+from nabla.cli import main
+from nabla.statistics import bootstrap_band, interquartile_mean
+from sac_minimal.config import KINDS, Config
+from sac_minimal.envs import Goal, Space, make
+from sac_minimal.lineage import make_agent
+from sac_minimal.replay import Replay
+from sac_minimal.sac import SAC
+from sac_minimal.train import Diverged, fingerprint, train
+
+SMALL = Config(task="PointMass", hidden=16, batch=32, warmup=40, steps=200, replay=100)
+SMALL = replace(SMALL, eval_every=100, checkpoint_every=30, eval_episodes=1, threads=1)
+
+
+def test_a_time_limit_is_no_termination(tmp_path):
+    """PointMass ends by its clock alone: its transitions must all keep the next value."""
+    train(replace(SMALL, steps=100), tmp_path, lambda step, row: None)
+    rows = np.memmap(tmp_path / "replay.f32", np.float32).reshape(-1, 8)[:100]
+    assert (rows[:, -1] == 0).all()
+    assert np.abs(rows[:, :2]).max() > 0
+
+
+def test_replay_keeps_what_a_checkpoint_needs(tmp_path):
+    """`slack` rows after a checkpoint leave its newest `capacity` transitions alone."""
+    replay = Replay(tmp_path / "r", Space(1, 1, discrete=False), capacity=10, slack=4)
+    for i in range(30):
+        replay.add(np.array([i]), np.array([0.0]), i, np.array([i]), False)
+    before = replay.sample(1000, torch.Generator().manual_seed(0))
+    assert set(before.reward.tolist()) == set(range(20, 30))
+    for i in range(30, 34):
+        replay.add(np.array([i]), np.array([0.0]), i, np.array([i]), False)
+    replay.count = 30
+    again = replay.sample(1000, torch.Generator().manual_seed(0))
+    assert torch.equal(before.reward, again.reward)
+
+
+def finished(run, config):
+    agent = make_agent(config, make(config.task).space, Noise(0))
+    from sac_minimal.checkpoint import load
+
+    rest = load(run / "checkpoint.npz", agent)
+    return rest["step"], fingerprint(agent), (run / "metrics.csv").read_text()
+
+
+@pytest.mark.parametrize("task", ["Pendulum-v1", "HalfCheetah-v5"])
+def test_killed_and_resumed_runs_end_bit_for_bit_the_same(tmp_path, task):
+    """A real process, killed with SIGKILL three times at moments of its own, then finished."""
+    pytest.importorskip("gymnasium")
+    if task == "HalfCheetah-v5":
+        pytest.importorskip("mujoco")
+    config = replace(SMALL, task=task, steps=330, checkpoint_every=20, seed=3)
+    train(config, tmp_path / "whole", lambda step, row: None)
+    run = tmp_path / "killed"
+    run.mkdir()
+    (run / "config.json").write_text(config.to_json())
+    code = (
+        "import sys, time; from pathlib import Path; from sac_minimal.train import train; "
+        "from sac_minimal.config import Config; run = Path(sys.argv[1]); "
+        "config = Config.from_json((run / 'config.json').read_text()); "
+        "train(config, run, lambda step, row: (print(step, flush=True), time.sleep(0.001)))"
+    )
+    for target in (57, 133, 271):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(run)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) >= target:
+                process.send_signal(signal.SIGKILL)
+                break
+        process.wait()
+        process.stdout.close()
+        assert process.returncode == -signal.SIGKILL
+    train(config, run, lambda step, row: None)
+    assert finished(run, config) == finished(tmp_path / "whole", config)
+
+
+TASKS = ["Acrobot-v1", "Ant-v5", "HalfCheetah-v5", "Hopper-v5", "Humanoid-v5", "Pusher-v5"]
+TASKS += ["InvertedDoublePendulum-v5", "Reacher-v5", "Swimmer-v5", "Walker2d-v5", "FourWay"]
+TASKS += ["dm_control/cheetah-run-v0", "dm_control/humanoid-run-v0", "dm_control/reacher-easy-v0"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.filterwarnings("ignore")  # of the suites' own
+def test_a_simulator_goes_on_from_its_state(task):
+    """Observations, rewards and the next reset, bit for bit, in an environment of its own."""
+    if task != "FourWay":
+        pytest.importorskip("mujoco")
+    if task.startswith("dm_control"):
+        pytest.importorskip("shimmy")
+    rng = np.random.default_rng(0)
+    first, second = make(task), make(task)
+
+    def actions(count):
+        if first.space.discrete:
+            return rng.integers(first.space.actions, size=count)
+        return rng.uniform(-1, 1, (count, first.space.actions)).astype(np.float32)
+
+    first.reset(3), second.reset(9)
+    for a in actions(10):
+        first.step(a)
+    second.restore(first.state())
+    for a in actions(9):
+        x, y = first.step(a), second.step(a)
+        assert np.array_equal(x[0], y[0])
+        assert x[1:] == y[1:]
+    assert np.array_equal(first.reset(), second.reset())
+
+
+def test_a_compiled_run_resumes_bit_for_bit(tmp_path):
+    """Stopped in the middle of a checkpoint's interval, by an exception."""
+    config = replace(SMALL, steps=130, hidden=8, compile=True)
+
+    def stop(step, row):
+        if step == 100:
+            raise KeyboardInterrupt
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without a compiler it goes on in eager mode
+        train(config, tmp_path / "whole", lambda step, row: None)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "stopped", stop)
+        train(config, tmp_path / "stopped", lambda step, row: None)
+    assert finished(tmp_path / "stopped", config) == finished(tmp_path / "whole", config)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"version": "1"}, {"version": "2"}, {"version": "td3"}, {"task": "CartPole-v1"}],
+    ids=str,
+)
+def test_other_versions_and_tasks_resume_bit_for_bit(tmp_path, settings):
+    if "task" in settings:
+        pytest.importorskip("gymnasium")
+    config = replace(SMALL, steps=130, envs=2, **settings)
+
+    def stop(step, row):
+        if step == 100:
+            raise KeyboardInterrupt
+
+    train(config, tmp_path / "whole", lambda step, row: None)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "stopped", stop)
+    train(config, tmp_path / "stopped", lambda step, row: None)
+    assert finished(tmp_path / "stopped", config) == finished(tmp_path / "whole", config)
+
+
+@pytest.mark.parametrize("what", ["observation", "reward"])
+def test_an_environment_that_returns_nan_is_told(what):
+    pytest.importorskip("gymnasium")
+    env = make("Pendulum-v1")
+    env.reset(0)
+    step = env.env.step
+
+    def poisoned(action):
+        obs, reward, *rest = step(action)
+        return (obs * np.nan, reward, *rest) if what == "observation" else (obs, np.nan, *rest)
+
+    env.env.step = poisoned
+    with pytest.raises(ValueError, match=f"Pendulum-v1 returned an? {what} that is not finite"):
+        env.step(np.zeros(1))
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_intact(tmp_path):
+    """The kernel refuses to let a file grow past a limit, as a full disk would."""
+    config = replace(SMALL, steps=30)
+    train(config, tmp_path, lambda step, row: None)
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    code = (
+        "import resource, signal, sys; from pathlib import Path; "
+        "from dataclasses import replace; from sac_minimal import checkpoint; "
+        "from sac_minimal.config import Config; from sac_minimal.train import Loop; "
+        "run = Path(sys.argv[1]); signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "config = Config.from_json((run / 'config.json').read_text()); "
+        "agent = Loop(config, run).agent; checkpoint.load(run / 'checkpoint.npz', agent); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); "
+        "checkpoint.save(run / 'checkpoint.npz', agent, {})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert "OSError: cannot write" in done.stderr
+    assert "the last one is intact" in done.stderr
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_second_process_is_refused(tmp_path):
+    from sac_minimal.checkpoint import locked
+
+    with locked(tmp_path), pytest.raises(ValueError, match="another process"):
+        train(SMALL, tmp_path, lambda step, row: None)
+
+
+def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path):
+    good = tmp_path / "checkpoint.npz"
+
+    def poison(step, row):
+        if step == 90:
+            kept.append(good.read_bytes())
+            for p in loop[0].trained["critics"]:
+                p.data.fill_(math.inf)
+
+    kept, loop = [], []
+    init = SAC.__init__
+
+    def remember(self, *a):
+        init(self, *a)
+        loop[:] = [self]
+
+    SAC.__init__ = remember
+    try:
+        with pytest.raises(Diverged, match="last good checkpoint"):
+            train(SMALL, tmp_path, poison)
+    finally:
+        SAC.__init__ = init
+    assert good.read_bytes() == kept[0]
+
+
+def test_bad_checkpoints_are_refused(tmp_path):
+    train(replace(SMALL, steps=30), tmp_path, lambda step, row: None)
+    path = tmp_path / "checkpoint.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    import json
+    import pickle
+
+    def refused(words):
+        with pytest.raises(ValueError, match=words):
+            train(replace(SMALL, steps=30), tmp_path, lambda step, row: None)
+
+    path.write_bytes(pickle.dumps({"a": 1}))
+    refused("not a checkpoint")
+    path.write_bytes(b"")
+    refused("not a checkpoint")
+    np.savez(path, **{k: v for k, v in arrays.items() if k != "actor.0"})
+    refused("lacks actor.0")
+    np.savez(path, **{**arrays, "actor.0": np.zeros((2, 2))})
+    refused(r"shape \(2, 2\)")
+    np.savez(path, **{**arrays, "json": np.array(json.dumps({"version": 9}))})
+    refused("version 9")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--task", "Nowhere-v1"], "unknown task 'Nowhere-v1'"),
+        (["--task", "PointMass", "--estimator", "gradient"], "not for a gaussian policy"),
+        (["--task", "PointMass", "--estimator", "marginalized"], "not for a gaussian policy"),
+        (["--task", "PointMass", "--policy", "categorical"], "has continuous actions"),
+        (["--task", "FrozenLake-v1"], "observations must be a flat Box"),
+        (["--task", "PointMass", "--batch", "0"], "batch must be ≥ 1"),
+        (["--task", "PointMass", "--gamma", "2"], "gamma must lie in"),
+        (["--task", "PointMass", "--lr", "nan"], "lr must be a finite"),
+        (["--resume", "nowhere"], "is not a run"),
+        (["--task", "dm_control/nothing-v0"], "dm_control/nothing-v0"),
+        (["--task", "PointMass", "--version", "td3", "--policy", "mixture"], "deterministic actor"),
+        (["--task", "CartPole-v1", "--version", "ddpg"], "deterministic actor"),
+    ],
+)
+def test_bad_input_gets_one_sentence(capsys, tmp_path, monkeypatch, arguments, words):
+    if "-v1" in " ".join(arguments):
+        pytest.importorskip("gymnasium")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", *arguments])
+    err = capsys.readouterr().err
+    assert exit_.value.code == 2
+    assert words in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_train_evaluate_plot(capsys, tmp_path):
+    run = str(tmp_path / "run")
+    small = ["--hidden", "16", "--steps", "300", "--warmup", "50", "--eval-every", "100"]
+    small += ["--threads", "1"]
+    for arguments in (
+        ["train", "--task", "FourWay", "--policy", "mixture", *small, "--run", run],
+        ["evaluate", run, "--episodes", "3"],
+        ["evaluate", run, "--episodes", "3", "--stochastic"],
+        ["plot", run, "--out", str(tmp_path / "curve")],
+        ["watch", run, "--steps", "5"],
+        ["probe", run, "--states", "3", "--estimates", "300", "--through", "20", "--n", "2"],
+    ):
+        with pytest.raises(SystemExit) as exit_:
+            main(arguments)
+        assert exit_.value.code in (None, 0), capsys.readouterr().err
+    out = capsys.readouterr().out
+    assert out.count("over 3 episodes") == 2
+    assert all(name in out for name in CATALOGUE[KINDS["mixture"]])
+    assert (tmp_path / "run" / "probe" / "figure.pdf").exists()
+    assert (tmp_path / "curve.png").exists()
+    with Image.open(tmp_path / "run" / "watch.gif") as picture:
+        assert picture.n_frames == 5
+
+
+def test_point_mass_is_learned(tmp_path):
+    """From ≈ 4 (random) to > 12 of 20 within 1800 steps, the seed fixed."""
+    config = Config(
+        task="PointMass",
+        steps=1800,
+        warmup=300,
+        lr=1e-3,
+        hidden=64,
+        batch=128,
+        eval_every=600,
+        threads=1,
+    )
+    rows = train(config, tmp_path, lambda step, row: None)
+    assert rows[-1]["return"] > 12
+
+
+def test_goal_is_a_clock_and_a_hill():
+    env = Goal([[0.0, 0.0]], start=0.0)
+    env.reset(seed=0)
+    results = [env.step(np.zeros(2)) for _ in range(20)]
+    assert [r[3] for r in results] == [False] * 19 + [True]
+    assert all(r[1] == 1.0 and not r[2] for r in results)
+
+
+def test_bands_cover_the_interquartile_mean():
+    """Of 8 values the middle 4; the band of equal seeds has no width; it holds the mean."""
+    values = np.arange(8.0)[:, None] ** 2 @ np.ones((1, 2))
+    assert interquartile_mean(values) == pytest.approx((4 + 9 + 16 + 25) / 4)
+    low, high = bootstrap_band(values)
+    assert (low < interquartile_mean(values)).all()
+    assert (high > interquartile_mean(values)).all()
+    low, high = bootstrap_band(np.ones((3, 2)))
+    assert (low == 1).all()
+    assert (high == 1).all()
