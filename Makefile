@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin
 
-.PHONY: demo test sac lint types benchmark clean
+.PHONY: demo test sac lint types benchmark benchmark-sac clean
 
 demo: ; $(PYTHON) bootstrap.py && $(VENV)/nabla compare report
 test: ; $(PYTHON) bootstrap.py test mujoco dm && $(VENV)/python -m pytest
@@ -13,4 +13,7 @@ sac:
 lint: ; $(PYTHON) bootstrap.py test mujoco dm && $(VENV)/ruff check . && $(VENV)/ruff format --check .
 types: ; $(PYTHON) bootstrap.py test mujoco dm && $(VENV)/mypy
 benchmark: ; $(PYTHON) bootstrap.py && $(VENV)/python benchmarks/gradients.py
+benchmark-sac:
+	$(PYTHON) bootstrap.py mujoco
+	$(VENV)/python benchmarks/parity/run.py && $(VENV)/python benchmarks/sac_speed.py
 clean: ; rm -rf .venv out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -140,7 +140,12 @@ def test_a_compiled_run_resumes_bit_for_bit(tmp_path):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"version": "1"}, {"version": "2"}, {"version": "td3"}, {"task": "CartPole-v1"}],
+    [
+        {"version": "1"},
+        {"version": "2"},
+        {"version": "td3", "actor_every": 3},
+        {"task": "CartPole-v1"},
+    ],
     ids=str,
 )
 def test_other_versions_and_tasks_resume_bit_for_bit(tmp_path, settings):

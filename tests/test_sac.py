@@ -266,9 +266,10 @@ def test_deterministic_actor_is_the_limit_of_no_noise():
 
 
 def test_td3_smooths_the_target_action_and_delays_the_actor():
-    agent, b = double_agent(CONTINUOUS, version="td3"), batch(CONTINUOUS)
+    agent, b = double_agent(CONTINUOUS, version="td3"), batch(CONTINUOUS, 300)
     target = torch.tanh(forward(agent.targets["actor"], b.next_obs))
-    noise = (0.2 * Noise(7).normal((1, 7, 2), target)[0]).clamp(-0.5, 0.5)
+    noise = (0.2 * Noise(7).normal((1, 300, 2), target)[0]).clamp(-0.5, 0.5)
+    assert (noise.abs() == 0.5).any()
     q = q_values(
         forward, agent.targets["critics"], b.next_obs, (target + noise).clamp(-1, 1), False
     )
@@ -290,6 +291,10 @@ def test_bf16_changes_little():
     q, rough = (x.q(x.trained["critics"], b.obs, b.action).detach() for x in (agent, half))
     error = float((q - rough).abs().max() / q.abs().max())
     assert 1e-6 < error < 2**-8
+    shallow = make_network([3, 16, 1], torch.Generator().manual_seed(0))
+    assert torch.equal(
+        forward(shallow, b.obs.float(), torch.bfloat16), forward(shallow, b.obs.float())
+    )
 
 
 def test_compiled_updates_are_the_eager_ones():
