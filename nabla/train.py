@@ -46,8 +46,7 @@ def train(
     if resume is not None:
         config, folder = saved_config(resume), resume
     else:
-        estimator = config.resolve(make(config.task).space.discrete)[1]
-        folder = run or Path("out") / f"{config.task}-{estimator}-{config.seed}"
+        folder = run or Path("out") / f"{config.task}-{what_drives(config)}-{config.seed}"
         if (folder / "checkpoint.npz").exists():
             raise ValueError(f"{folder} holds a run: use --resume {folder}, or another --run")
     start, done = time.perf_counter(), [0]
@@ -121,17 +120,27 @@ def plot(
     curves: dict[str, list[np.ndarray]] = {}
     for run in runs:
         config = saved_config(run)
-        estimator = config.resolve(make(config.task).space.discrete)[1]
-        curves.setdefault(f"{config.task}, {estimator}", []).append(saved_curve(run))
+        curves.setdefault(f"{config.task}, {what_drives(config)}", []).append(saved_curve(run))
     for path in save_figure(learning_curves(curves), out, shlex.join(["nabla", *sys.argv[1:]])):
         print(path)
+
+
+def what_drives(config: Config) -> str:
+    """The actor's estimator, with the version of SAC if it is not the third; or ddpg, td3."""
+    if config.version in ("ddpg", "td3"):
+        return config.version
+    estimator = config.resolve(make(config.task).space.discrete)[1]
+    return estimator if config.version == "3" else f"v{config.version}-{estimator}"
 
 
 def saved_config(run: Path) -> Config:
     path = run / "config.json"
     if not path.exists():
         raise ValueError(f"{run} is not a run: it has no config.json")
-    return Config.from_json(path.read_text())
+    try:
+        return Config.from_json(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is not a run's configuration: {error}") from None
 
 
 def saved_agent(run: Path) -> SAC:
