@@ -5,13 +5,13 @@ VENV := .venv/bin
 .PHONY: demo test sac lint types benchmark benchmark-sac clean
 
 demo: ; $(PYTHON) bootstrap.py && $(VENV)/nabla compare report
-test: ; $(PYTHON) bootstrap.py test mujoco dm && $(VENV)/python -m pytest
+test: ; $(PYTHON) bootstrap.py test mujoco dm dask && $(VENV)/python -m pytest
 sac:
 	$(PYTHON) bootstrap.py mujoco
 	rm -rf out/pendulum && $(VENV)/nabla train --task Pendulum-v1 --steps 6000 --lr 1e-3 --run out/pendulum
 	$(VENV)/nabla plot out/pendulum --out out/pendulum/curve
-lint: ; $(PYTHON) bootstrap.py test mujoco dm && $(VENV)/ruff check . && $(VENV)/ruff format --check .
-types: ; $(PYTHON) bootstrap.py test mujoco dm && $(VENV)/mypy
+lint: ; $(PYTHON) bootstrap.py test mujoco dm dask && $(VENV)/ruff check . && $(VENV)/ruff format --check .
+types: ; $(PYTHON) bootstrap.py test mujoco dm dask && $(VENV)/mypy
 benchmark: ; $(PYTHON) bootstrap.py && $(VENV)/python benchmarks/gradients.py
 benchmark-sac:
 	$(PYTHON) bootstrap.py mujoco

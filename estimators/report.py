@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -107,26 +108,37 @@ class Report:
         rounding = self.exact_error + self.rounding * (1 + self.exact.abs())
         return float((bias.abs() / (self.moments.sem[: self.size] ** 2 + rounding**2).sqrt()).max())
 
-    def save(self, path: Path | str) -> None:
-        """One JSON file; floats survive to the last digit."""
+    def to_lists(self) -> dict[str, Any]:
+        """For JSON: numbers and lists, to the last digit."""
         data = {f: getattr(self, f) for f in self.__dataclass_fields__}
         data["moments"] = self.moments.to_lists()
         data["reference"] = self.reference.tolist()
         data["exact"] = None if self.exact is None else self.exact.tolist()
-        write_atomically(Path(path), json.dumps(data, indent=1))
+        return data
 
     @classmethod
-    def load(cls, path: Path | str) -> "Report":
-        """Reads what `save` wrote; ValueError on anything else."""
+    def from_lists(cls, lists: dict[str, Any]) -> "Report":
+        """What `to_lists` made; ValueError on anything else."""
         try:
-            data = json.loads(Path(path).read_text())
-            known = data["exact"]
+            data, known = dict(lists), lists["exact"]
             data["shapes"] = {k: tuple(s) for k, s in data["shapes"].items()}
             data["moments"] = Moments.from_lists(data["moments"])
             data["reference"] = torch.tensor(data["reference"], dtype=torch.float64)
             data["exact"] = None if known is None else torch.tensor(known, dtype=torch.float64)
             return cls(**data)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a report: {error}") from None
+
+    def save(self, path: Path | str) -> None:
+        """One JSON file; floats survive to the last digit."""
+        write_atomically(Path(path), json.dumps(self.to_lists(), indent=1))
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Report":
+        """Reads what `save` wrote; ValueError on anything else."""
+        try:
+            return cls.from_lists(json.loads(Path(path).read_text()))
+        except ValueError as error:
             raise ValueError(f"{path} is not a saved report: {error}") from None
 
 

@@ -12,6 +12,8 @@ from nabla.catalogue import estimators, problems
 from nabla.compare import compare
 from nabla.identities import identities
 from nabla.probe import probe
+from nabla.report import report
+from nabla.sweep import sweep
 from nabla.train import evaluate, plot, train
 from nabla.watch import watch
 
@@ -25,6 +27,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "plot": plot,
     "watch": watch,
     "probe": probe,
+    "sweep": sweep,
+    "report": report,
 }
 
 

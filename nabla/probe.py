@@ -2,15 +2,17 @@
 
 import shlex
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import tyro
 from tqdm import tqdm
 
-from estimators import Estimator, Moments, Noise, Objective, exact_gradient, measure
+from estimators import Estimator, Moments, Noise, Objective, Report, exact_gradient, measure
 from nabla.compare import save_comparison, single_samples
 from nabla.table import render, with_error
 from nabla.target import pick_estimators
@@ -48,6 +50,42 @@ def probe(
         n: actions averaged inside one estimate, where an estimator takes it.
         seed: of the states and the noise.
     """
+    seen, samples = [], {}
+    for report, inside, draws in probed(run, states, estimators, estimates, through, n, seed):
+        seen.append((report, inside))
+        samples[report.estimator] = draws
+    seen.sort(key=lambda pair: pair[0].total_variance)
+    folder = run / "probe"
+    command = shlex.join(["nabla", *sys.argv[1:]])
+    paths = save_comparison([report for report, _ in seen], samples, folder, command)
+    rows = [
+        [
+            r.estimator,
+            with_error(r.total_variance / states, r.total_variance_sem / states),
+            with_error(float(inside.mean), float(inside.sem)),
+            f"{r.q_evaluations:g}",
+            "–" if r.exact is None else f"{r.worst_z:.1f}",
+        ]
+        for r, inside in seen
+    ]
+    header = ["estimator", "variance a state", "variance in the actor", "Q evals", "|bias|/se"]
+    print(render(header, rows))
+    print("\n".join(map(str, paths)))
+
+
+def probed(
+    run: Path,
+    states: int,
+    estimators: tuple[str, ...],
+    estimates: int,
+    through: int,
+    n: int | None,
+    seed: int,
+) -> Iterator[tuple[Report, Moments, np.ndarray]]:
+    """For each estimator: at the actor's outputs, in its parameters, and a few single samples.
+
+    Estimators that do not apply are left out with a word, unless they were named.
+    """
     for name, number in (("states", states), ("estimates", estimates), ("through", through)):
         if number < 2:
             raise ValueError(f"{name} must be ≥ 2, got {number}")
@@ -57,7 +95,6 @@ def probe(
     objective = agent.objective([p.detach() for p in agent.trained["critics"]], obs)
     # A ReLU critic has too many kinks for nodes; over discrete actions the sum is exact anyway.
     exact = exact_gradient(policy, objective) if agent.space.discrete else None
-    reports, samples, rows = [], {}, []
     chosen = pick_estimators(policy, estimators)
     for name, base in tqdm(chosen.items(), leave=False, disable=None):
         estimator: Estimator = base if n is None else partial(base, n=n)
@@ -77,24 +114,8 @@ def probe(
                 raise
             print(f"left out {name}: {error}")
             continue
-        reports.append(report)
-        samples[name] = single_samples(estimator, policy, objective, Noise(seed + 1), SAMPLES)
         inside = parameter_variance(agent, estimator, objective, obs, through, seed)
-        rows.append(
-            [
-                name,
-                with_error(report.total_variance / states, report.total_variance_sem / states),
-                with_error(float(inside.mean), float(inside.sem)),
-                f"{report.q_evaluations:g}",
-                "–" if exact is None else f"{report.worst_z:.1f}",
-            ]
-        )
-    folder = run / "probe"
-    paths = save_comparison(reports, samples, folder, shlex.join(["nabla", *sys.argv[1:]]))
-    header = ["estimator", "variance a state", "variance in the actor", "Q evals", "|bias|/se"]
-    order = [r.estimator for r in sorted(reports, key=lambda r: r.total_variance)]
-    print(render(header, sorted(rows, key=lambda row: order.index(row[0]))))
-    print("\n".join(map(str, paths)))
+        yield report, inside, single_samples(estimator, policy, objective, Noise(seed + 1), SAMPLES)
 
 
 def replayed_states(run: Path, agent: SAC, count: int, seed: int) -> torch.Tensor:

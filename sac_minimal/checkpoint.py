@@ -27,7 +27,7 @@ def locked(run: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ValueError(f"another process is training in {run}") from None
+            raise ValueError(f"another process is at work in {run}") from None
         yield
 
 

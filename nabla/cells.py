@@ -1,0 +1,108 @@
+"""What one cell of a sweep does: for each command a frozen configuration that can run itself.
+
+`check()` raises ValueError on what cannot be built, before anything runs. `compute(folder)` returns
+a JSON value with sums, not only summaries; `folder` is the cell's own, for what it keeps on disk.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from estimators import Estimator, Noise, measure
+from nabla.compare import SOURCES
+from nabla.probe import probed
+from nabla.target import load_problem, pick_estimators
+from nabla.train import saved_agent
+from sac_minimal.config import Config
+from sac_minimal.envs import make
+from sac_minimal.lineage import make_agent
+from sac_minimal.train import fingerprint
+from sac_minimal.train import train as train_agent
+from toy_problems import Problem
+
+
+@dataclass(frozen=True)
+class CompareCell:
+    """One estimator on one problem: the arguments of `nabla compare`."""
+
+    problem: str = "report"
+    estimator: str = "reparameterization"
+    estimates: int = 100_000
+    n: int | None = None
+    seed: int = 0
+    noise: str = "independent"
+    set: dict[str, float] = field(default_factory=dict)
+    mu: tuple[float, ...] = ()
+    log_std: tuple[float, ...] = ()
+    logits: tuple[float, ...] = ()
+    alpha: float | None = None
+    squash: bool = False
+
+    def check(self) -> None:
+        if self.estimates < 2:
+            raise ValueError(f"estimates must be ≥ 2 for a variance, got {self.estimates}")
+        if self.noise not in SOURCES:
+            raise ValueError(f"noise must be one of {', '.join(SOURCES)}, got {self.noise!r}")
+        pick_estimators(self._problem().policy, [self.estimator])
+
+    def compute(self, folder: Path) -> Any:
+        problem = self._problem()
+        base = pick_estimators(problem.policy, [self.estimator])[self.estimator]
+        estimator: Estimator = base if self.n is None else partial(base, n=self.n)
+        report = measure(
+            estimator,
+            problem.policy,
+            problem.objective,
+            estimates=self.estimates,
+            rng=SOURCES[self.noise](self.seed),
+            exact=problem.gradient(),
+            name=self.estimator,
+            problem=problem.name,
+        )
+        # seconds are the machine's: without them a cell gives the same bits everywhere
+        return report.to_lists() | {"seconds": None}
+
+    def _problem(self) -> Problem:
+        settings = [f"{key}={value}" for key, value in self.set.items()]
+        given = (settings, self.mu, self.log_std, self.logits, self.alpha, self.squash)
+        return load_problem(self.problem, *given)
+
+
+@dataclass(frozen=True)
+class TrainCell(Config):
+    """One run: the settings of `nabla train`. A run that was killed goes on."""
+
+    def check(self) -> None:
+        config = Config(**vars(self))
+        make_agent(config, make(config.task).space, Noise(config.seed))
+
+    def compute(self, folder: Path) -> Any:
+        metrics = train_agent(Config(**vars(self)), folder, lambda step, row: None)
+        return {"metrics": metrics, "fingerprint": fingerprint(saved_agent(folder))}
+
+
+@dataclass(frozen=True)
+class ProbeCell:
+    """The estimators inside one run's actor: the arguments of `nabla probe`."""
+
+    run: str = ""
+    states: int = 16
+    estimators: tuple[str, ...] = ()
+    estimates: int = 1000
+    through: int = 200
+    n: int | None = None
+    seed: int = 0
+
+    def check(self) -> None:
+        saved_agent(Path(self.run))
+
+    def compute(self, folder: Path) -> Any:
+        given = (self.estimators, self.estimates, self.through, self.n, self.seed)
+        return [
+            {"report": report.to_lists() | {"seconds": None}, "in_the_actor": inside.to_lists()}
+            for report, inside, _ in probed(Path(self.run), self.states, *given)
+        ]
+
+
+CELLS: dict[str, Any] = {"compare": CompareCell, "train": TrainCell, "probe": ProbeCell}

@@ -1,0 +1,134 @@
+"""`nabla report`: a sweep on one page, at any time."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+from matplotlib.figure import Figure
+
+from estimators import Report
+from estimators.report import write_atomically
+from nabla.figures import learning_curves, save_figure, style
+from nabla.store import Store
+from nabla.table import with_error
+from nabla.train import what_drives
+from sac_minimal.config import Config
+
+SHOWN = 200  # rows of the table
+Cell = dict[str, Any]
+
+
+def report(folder: Annotated[Path, tyro.conf.Positional]) -> None:
+    """Write FOLDER/report.md, and a figure beside it, of a sweep that runs, died or is done.
+
+    Args:
+        folder: of the sweep.
+    """
+    if not (folder / "cells.sqlite").exists():
+        raise ValueError(f"{folder} holds no sweep: it has no cells.sqlite")
+    store = Store(folder / "cells.sqlite")
+    cells = [cell | {"flat": flat(cell["config"])} for cell in store.rows()]
+    store.close()
+    text, figure = page(folder.name, cells)
+    if figure is not None:
+        save_figure(figure, folder / "report", shlex.join(["nabla", *sys.argv[1:]]))
+    write_atomically(folder / "report.md", text)
+    print(os.path.join(folder, "report.md"))
+
+
+def page(name: str, cells: Sequence[Cell]) -> tuple[str, Figure | None]:
+    """Markdown, and a figure if any cell has a result."""
+    good = [c for c in cells if c["error"] is None]
+    bad = [c for c in cells if c["error"] is not None]
+    axes = varied(cells)
+    good.sort(key=lambda c: [order(c["flat"].get(a)) for a in axes])
+    seconds = sum(c["seconds"] for c in good)
+    lines = [f"# {name}", "", f"{len(good)} cells, {len(bad)} failed, {seconds:,.0f} s of work."]
+    lines += ["", "![](report.png)", ""] if good else [""]
+    if good:
+        lines += [f"| {' | '.join([*axes, 'result'])} |", "|---" * (len(axes) + 1) + "|"]
+        for cell in good[:SHOWN]:
+            values = [str(cell["flat"].get(a, "")) for a in axes]
+            lines.append(f"| {' | '.join([*values, summary(cell)])} |")
+        if len(good) > SHOWN:
+            lines.append(f"\n… and {len(good) - SHOWN} more in cells.sqlite.")
+    if bad:
+        lines += ["", "## Failed", ""]
+        for error in sorted({c["error"] for c in bad}):
+            lines.append(f"- {sum(c['error'] == error for c in bad)} × {error}")
+    return "\n".join(lines) + "\n", draw(good, axes) if good else None
+
+
+def varied(cells: Sequence[Cell]) -> list[str]:
+    """The settings that differ between cells."""
+    names = {name: None for c in cells for name in c["flat"]}
+    return [n for n in names if len({str(c["flat"].get(n)) for c in cells}) > 1]
+
+
+def flat(config: dict[str, Any]) -> dict[str, Any]:
+    """Settings of the problem beside the others, as in the sweep's file: set.NAME."""
+    inner = {f"set.{name}": value for name, value in config.get("set", {}).items()}
+    return {name: value for name, value in config.items() if name != "set"} | inner
+
+
+def order(value: Any) -> tuple[bool, float, str]:
+    """Numbers by size, then everything else by its text."""
+    return (False, value, "") if _is_number(value) else (True, 0.0, str(value))
+
+
+def summary(cell: Cell) -> str:
+    """The number that a cell is about, with its uncertainty."""
+    result, command = cell["result"], cell["config"]["command"]
+    if command == "compare":
+        seen = Report.from_lists(result)
+        return f"total variance {with_error(seen.total_variance, seen.total_variance_sem)}"
+    if command == "train":
+        return f"return {result['metrics'][-1]['return']:.1f}"
+    return f"{len(result)} estimators"
+
+
+def draw(cells: Sequence[Cell], axes: Sequence[str]) -> Figure | None:
+    command = cells[0]["config"]["command"]
+    if command == "train":
+        return learning_curves(curves(cells))
+    if command == "compare":
+        return variances(cells, axes)
+    return None
+
+
+def curves(cells: Sequence[Cell]) -> Mapping[str, Sequence[np.ndarray]]:
+    found: dict[str, list[np.ndarray]] = {}
+    for cell in cells:
+        config = Config(**{k: v for k, v in cell["config"].items() if k != "command"})
+        points = [(row["step"], row["return"]) for row in cell["result"]["metrics"]]
+        label = f"{config.task}, {what_drives(config)}"
+        found.setdefault(label, []).append(np.array(points, float))
+    return found
+
+
+def variances(cells: Sequence[Cell], axes: Sequence[str]) -> Figure:
+    """Total variance, with 95 % intervals, against the first axis that is a number."""
+    numbers = [a for a in axes if a != "seed" and _is_number(cells[0]["flat"][a])]
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    ax = figure.subplots()
+    for name in sorted({c["config"]["estimator"] for c in cells}):
+        mine = [c for c in cells if c["config"]["estimator"] == name]
+        seen = [Report.from_lists(c["result"]) for c in mine]
+        x = [c["flat"][numbers[0]] if numbers else i for i, c in enumerate(mine)]
+        y = [r.total_variance for r in seen]
+        half = [1.96 * r.total_variance_sem for r in seen]
+        colour, marker = style(name)
+        ax.errorbar(x, y, half, fmt=marker, color=colour, ms=5, lw=1, label=name)
+    ax.set(xlabel=numbers[0] if numbers else "cell", ylabel="total variance", yscale="log")
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, fontsize="small")
+    return figure
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,232 @@
+"""Sweeps: the same bits on every engine, and nothing lost, whatever is killed."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from slow_cell import SlowCell
+
+from nabla.cells import CELLS, CompareCell, TrainCell
+from nabla.cli import main
+from nabla.engines import pmap
+from nabla.store import Store
+from nabla.sweep import Sweep, identity, run_sweep
+from sac_minimal.config import Config
+from sac_minimal.train import train
+
+HERE = Path(__file__).parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
+DRIVER = (
+    "import sys; from pathlib import Path; from nabla.cells import CELLS; "
+    "from slow_cell import SlowCell; from nabla.sweep import Sweep, run_sweep; "
+    "CELLS['slow'] = SlowCell; out, log, engine = sys.argv[1:]; "
+    "sweep = Sweep('slow', {'number': list(range(60))}, {'log': log, 'pause': 0.05}); "
+    "run_sweep(sweep, Path(out), engine)"
+)
+SMALL = {"task": "PointMass", "hidden": 8, "batch": 8, "warmup": 20, "steps": 60, "replay": 100}
+
+
+@pytest.fixture(autouse=True)
+def _slow_cells(monkeypatch):
+    monkeypatch.setitem(CELLS, "slow", SlowCell)
+
+
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory):
+    """The address of a real scheduler with two real workers on loopback, and the workers."""
+    pytest.importorskip("distributed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address, folder = f"tcp://127.0.0.1:{port}", tmp_path_factory.mktemp("dask")
+    run = [sys.executable, "-W", "ignore", "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+    commands = [[*run, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]]
+    options = ["--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"]
+    commands += [[*run, "worker", address, *options]] * 2
+    processes = [subprocess.Popen(c, env=ENVIRONMENT, **quiet) for c in commands]
+    yield address, processes[1:]
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def results(store):
+    return {row["hash"]: (row["result"], row["error"]) for row in store.rows()}
+
+
+def test_every_engine_gives_the_same_bits(tmp_path, dask):
+    axes = {"estimator": ["reparameterization", "score_function"], "seed": [0, 1]}
+    sweep = Sweep("compare", axes, {"estimates": 3000, "set.m": 1.5})
+    engines = ["serial", "loky:1", "loky:2", f"dask:{dask[0]}"]
+    seen = [results(run_sweep(sweep, tmp_path / str(i), e)) for i, e in enumerate(engines)]
+    assert len(seen[0]) == 4
+    assert all(error is None for _, error in seen[0].values())
+    assert seen[1] == seen[0]
+    assert seen[2] == seen[0]
+    assert seen[3] == seen[0]
+
+
+@pytest.mark.parametrize("engine", ["loky:2", "dask"])
+def test_a_cell_that_kills_its_worker_is_recorded_and_the_others_go_on(tmp_path, dask, engine):
+    sweep = Sweep("slow", {"number": list(range(10, 20))}, {"poison": 15})
+    store = run_sweep(sweep, tmp_path, engine if engine != "dask" else f"dask:{dask[0]}")
+    errors = {r["config"]["number"]: r["error"] for r in store.rows() if r["error"]}
+    assert errors.keys() == {13, 15}
+    assert errors[13] == "ArithmeticError: thirteen"
+    assert "it killed its worker" in errors[15]
+    assert sum(r["error"] is None for r in store.rows()) == 8
+
+
+def test_a_killed_driver_resumes_where_it_was(tmp_path):
+    """SIGKILL with a part of 60 cells done: those are not run again, the others are."""
+    log, out = tmp_path / "log", tmp_path / "out"
+    command = [sys.executable, "-c", DRIVER, str(out), str(log), "loky:2"]
+    driver = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    while not log.exists() or len(log.read_text().split()) < 20:
+        time.sleep(0.01)
+        assert driver.poll() is None
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    time.sleep(0.5)  # what its workers still had in hand
+    store = Store(out / "cells.sqlite")
+    before = {row["config"]["number"] for row in store.rows()}
+    store.close()
+    assert 0 < len(before) < 60
+    log.unlink()
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=True)
+    assert done.returncode == 0
+    assert sorted(map(int, log.read_text().split())) == sorted(set(range(60)) - before)
+    store = Store(out / "cells.sqlite")
+    assert {row["config"]["number"] for row in store.rows()} == set(range(60))
+
+
+def test_a_killed_dask_worker_loses_nothing(tmp_path, dask):
+    """200 cells, one of two workers killed in the middle. Last: it leaves one worker."""
+    address, workers = dask
+    log = tmp_path / "log"
+    sweep = Sweep("slow", {"number": list(range(20, 220))}, {"log": str(log), "pause": 0.02})
+    cells = sweep.cells()
+    seen = []
+    for done in pmap(lambda cell: cell.compute(Path()), cells, f"dask:{address}"):
+        seen.append((done.index, done.error, done.result))
+        if len(seen) == 60:
+            workers[0].kill()
+    assert sorted(seen) == [(i, None, {"value": c.number / 7}) for i, c in enumerate(cells)]
+
+
+def test_failed_cells_are_run_again_when_asked(tmp_path):
+    log = tmp_path / "log"
+    sweep = Sweep("slow", {"number": [12, 13, 14]}, {"log": str(log)})
+    for retry, runs in ((False, [12, 13, 14]), (False, []), (True, [13])):
+        log.write_text("")
+        run_sweep(sweep, tmp_path, "serial", retry)
+        assert list(map(int, log.read_text().split())) == runs
+
+
+def test_interrupted_training_cells_go_on(tmp_path):
+    """The result is that of a run on its own; its folder is kept under the cell's hash."""
+    sweep = Sweep("train", {"seed": [3]}, {**SMALL, "eval_every": 30, "checkpoint_every": 30})
+    first = results(run_sweep(sweep, tmp_path / "a", "serial"))
+    (cell,) = sweep.cells()
+    folder = tmp_path / "b" / "cells" / identity(cell)
+    with pytest.raises(ZeroDivisionError):
+        train(Config(**vars(cell)), folder, lambda step, row: 1 / (45 - step))
+    assert results(run_sweep(sweep, tmp_path / "b", "serial")) == first
+
+
+def test_identity_is_the_configuration_s():
+    a, b = CompareCell(seed=1), CompareCell(seed=1)
+    assert identity(a) == identity(b)
+    assert identity(a) != identity(replace(a, seed=2))
+    assert identity(TrainCell()) != identity(TrainCell(seed=1))
+    assert identity(CompareCell(n=4)) == "3dc393b9c811636c20d146b8"  # for ever
+
+
+def test_a_locked_database_is_told(tmp_path):
+    store = Store(tmp_path / "cells.sqlite", patience=0.05)
+    other = sqlite3.connect(tmp_path / "cells.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(OSError, match=r"cells.sqlite: database is locked; .* are kept"):
+        store.record("a", {}, "0", 1, None, 0.0, "here")
+    other.execute("ROLLBACK")
+    store.record("a", {}, "0", 1, None, 0.0, "here")
+    assert [row["result"] for row in store.rows()] == [1]
+    other.close()
+    store.close()
+
+
+def test_a_full_disk_keeps_what_was_recorded(tmp_path):
+    """The kernel refuses to let files grow past a limit, as a full disk would."""
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from nabla.store import Store; "
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "store = Store(Path(sys.argv[1])); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
+        "[store.record(str(i), {}, '0', 'x' * 5000, None, 0.0, '') for i in range(1000)]"
+    )
+    path = tmp_path / "cells.sqlite"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+    assert "cells recorded so far are kept" in done.stderr
+    store = Store(path)
+    assert 5 < len(store.done()) < 1000
+    assert all(row["result"] == "x" * 5000 for row in store.rows())
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("command = 'dance'", "a sweep is of compare, train, probe"),
+        ("command = 'compare'\n[axes]\ncolour = [1]", "no setting 'colour'; problem, estimator"),
+        ("command = 'compare'\n[axes]\nseed = []", "axis seed needs a list of at least one"),
+        ("command = 'compare'\n[axes]\nseed = 3", "axis seed needs a list of at least one"),
+        ("command = 'compare'\n[fixed]\nproblem = 'x'", "unknown problem 'x'"),
+        ("command = 'compare'\n[axes]\n'set.q' = [1]", "no setting 'q'"),
+        ("command = 'train'\n[fixed]\nbatch = 0", "batch must be ≥ 1"),
+        ("command = 'train'\n[fixed]\nbatch = 'many'", "cannot build the cell"),
+        ("command = 'probe'\n[fixed]\nrun = 'nowhere'", "nowhere is not a run"),
+        ("command: compare", "cannot read the sweep"),
+        ("command = 'compare'\nspeed = 3", "must have command, axes and fixed"),
+    ],
+)
+def test_bad_sweeps_are_told_before_anything_runs(capsys, tmp_path, monkeypatch, text, words):
+    monkeypatch.chdir(tmp_path)
+    Path("s.toml").write_text(text)
+    with pytest.raises(SystemExit) as exit_:
+        main(["sweep", "s.toml"])
+    err = capsys.readouterr().err
+    assert exit_.value.code == 2
+    assert words in err
+    assert err.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["s.toml"]
+
+
+@pytest.mark.parametrize("engine", ["ray", "loky:0", "loky:x", "dask:", "serial:2"])
+def test_unknown_engines_are_told(engine):
+    with pytest.raises(ValueError, match=r"engine must be|loky takes a number"):
+        pmap(abs, [1], engine)
+
+
+def test_sweep_and_report(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("s.toml").write_text(
+        "command = 'compare'\n[axes]\nestimator = ['score_function', 'vargrad']\n"
+        "'set.m' = [1, 2]\nn = [2, 4]\n[fixed]\nestimates = 1000\n"
+    )
+    for arguments in (["sweep", "s.toml", "--engine", "serial"], ["report", "out/s"]):
+        with pytest.raises(SystemExit) as exit_:
+            main(arguments)
+        assert exit_.value.code in (None, 0)
+    text = Path("out/s/report.md").read_text()
+    assert "8 cells, 0 failed" in text
+    assert "| estimator | n | set.m | result |" in text
+    assert text.count("total variance") == 8
+    assert Path("out/s/report.png").exists()
