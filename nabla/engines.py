@@ -100,17 +100,27 @@ def _connect(address: str) -> Any:
 
 
 def _dask(fn: Callable[[Any], Any], items: Sequence[Any], client: Any) -> Iterator[Done]:
-    """Not joblib's dask backend: that one waits for ever for a task that kills its worker."""
-    from distributed import as_completed
+    """Not joblib's dask backend: that one waits for ever for a task that kills its worker.
+
+    dask blames every task that was at a worker when it died, once too often: those are tried
+    again, each alone.
+    """
+    from distributed import KilledWorker, as_completed
 
     with client:
         futures = client.map(single_threaded, [fn] * len(items), items, pure=False)
         order = {future.key: index for index, future in enumerate(futures)}
         pending = as_completed(futures, loop=client.loop)  # type: ignore[no-untyped-call]
         del futures  # or the cluster would keep every result
+        suspects = []
         for future in pending:
-            yield _done(order[future.key], future)
+            if isinstance(future.exception(), KilledWorker):
+                suspects.append(order[future.key])
+            else:
+                yield _done(order[future.key], future)
             future.release()
+        for index in suspects:
+            yield _done(index, client.submit(single_threaded, fn, items[index], pure=False))
 
 
 def _done(index: int, future: Any) -> Done:
