@@ -8,6 +8,7 @@ The gradient of surrogate i with respect to row i's parameters is one draw of th
 
 from functools import partial
 
+from estimators.checking import assert_unbiased, check
 from estimators.compiled import compile_gradients
 from estimators.control_variates import convex_combination, taylor, with_control_variate
 from estimators.enumeration import exact
@@ -43,6 +44,7 @@ from estimators.score import (
     value,
     vargrad,
 )
+from estimators.verdict import Evidence, Verdict
 
 _SCORE: dict[str, Estimator] = {
     "score_function": score_function,
@@ -102,6 +104,7 @@ __all__ = [
     "Antithetic",
     "Categorical",
     "Estimator",
+    "Evidence",
     "Exact",
     "Gaussian",
     "Mixture",
@@ -114,7 +117,10 @@ __all__ = [
     "Report",
     "Sobol",
     "TooManyNodes",
+    "Verdict",
+    "assert_unbiased",
     "batch_mean",
+    "check",
     "compile_gradients",
     "constant",
     "convex_combination",

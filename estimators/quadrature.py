@@ -77,6 +77,40 @@ def exact_moments(
     return mean, variance
 
 
+def exact_mean(
+    estimator: Estimator,
+    policy: Policy,
+    objective: Objective,
+    *,
+    about: Gradient | None = None,
+    evaluations: float = math.inf,
+) -> Exact:
+    """E[g], or E[(g − about)²]: as in `exact_moments`, but not cross-examined by random draws.
+
+    Raises TooManyNodes also when it would take more than `evaluations` values of Q.
+    """
+    require_finite(policy)
+    policy, objective = _double(policy, objective)
+    used = 0
+
+    def Q(a: Tensor) -> Tensor:
+        nonlocal used
+        q = objective.Q(a)
+        used += q.numel()
+        if used > evaluations:
+            raise TooManyNodes(f"more than {evaluations:,} evaluations of Q; measure it instead")
+        return q
+
+    return _mean(estimator, policy, Objective(Q, objective.alpha), about)
+
+
+def cross_examine(
+    estimator: Estimator, policy: Policy, objective: Objective, mean: Exact, variance: Exact
+) -> None:
+    """TooManyNodes if random draws vary more than the nodes say."""
+    _cross_examine(estimator, *_double(policy, objective), mean, variance)
+
+
 @dataclass(frozen=True)
 class _Draw:
     """One call of the noise source: [*lead, rows, *batch, *tail], K categories or a scalar."""

@@ -1,0 +1,180 @@
+"""Control variates for a check: polynomials in the noise, whose means are known to be zero.
+
+    y = g − Σ_j β_j h_j(ε),   E[h_j] = 0,   so E[y] = E[g] whatever β is
+
+if β comes from other draws. h: products of normalised Hermite polynomials of normal draws,
+Legendre polynomials of uniform ones, and centred indicators of categories. On smooth problems with
+few draws they explain nearly all of the variance, and a mean is known from a hundredth of the
+estimates. Reference: Glasserman 2003, §4.1. Only for independent draws (a plain `Noise`).
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from estimators.noise import Noise
+
+MAX_FEATURES = 96
+MAX_DEGREE = 10
+MAX_SCALARS = 4
+MAX_COLUMNS = 64
+WORTH = 0.5  # a residual variance above this part of the whole is not worth the work
+
+
+class Watched(Noise):
+    """Passes draws on and remembers them."""
+
+    def __init__(self, source: Noise) -> None:
+        self.source = source
+        self.scalars: list[tuple[str, Tensor]] = []
+        self.categories: list[tuple[Tensor, Tensor]] = []  # weights [rows, …, K], k [n, rows, …]
+
+    def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        self.scalars.append(("normal", self.source.normal(shape, like)))
+        return self.scalars[-1][1]
+
+    def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        self.scalars.append(("uniform", self.source.uniform(shape, like)))
+        return self.scalars[-1][1]
+
+    def threshold(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        self.scalars.append(("uniform", self.source.threshold(shape, like)))
+        return self.scalars[-1][1]
+
+    def categorical(self, weights: Tensor, shape: tuple[int, ...]) -> Tensor:
+        self.categories.append((weights.detach(), self.source.categorical(weights, shape)))
+        return self.categories[-1][1]
+
+    def begin(self) -> None:
+        self.source.begin()
+
+    def block(self, n: int) -> int:
+        return self.source.block(n)
+
+
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """Which draws make the polynomials, and the coefficients fitted to them."""
+
+    axes: tuple[int, ...]  # that hold the rows, one for each call of the noise source
+    chosen: tuple[int, ...]
+    beta: Tensor  # [features, p]
+
+    def explain(self, noise: Watched, count: int) -> Tensor:
+        """Σ_j β_j h_j for each row, [count, p]."""
+        return _features(noise, count, self.axes, self.chosen) @ self.beta
+
+
+def fit(noise: Watched, g: Tensor) -> Controls | None:
+    """β by least squares on half of the pilot's rows; None unless the other half says that it
+    explains enough of every entry. g: [rows, p], float64."""
+    axes = _row_axes(noise, len(g))
+    if axes is None or not noise.scalars + noise.categories:
+        return None
+    chosen = _most_telling(_columns(noise, axes, len(g)), g)
+    h = _features(noise, len(g), axes, chosen)
+    if not 0 < h.shape[1] <= MAX_FEATURES:
+        return None
+    half = len(g) // 2
+    centred = g - g[:half].mean(0)
+    beta = torch.linalg.lstsq(h[:half], centred[:half]).solution
+    left = (centred[half:] - h[half:] @ beta).var(0)
+    whole = g[half:].var(0)
+    beta[:, left > whole] = 0
+    left = left.minimum(whole)
+    if not (left <= WORTH * whole).all():
+        return None
+    return Controls(axes, chosen, beta)
+
+
+def _row_axes(noise: Watched, count: int) -> tuple[int, ...] | None:
+    """The axis of each draw that holds the rows; None where that cannot be told, or where an
+    estimate makes too many draws to look at."""
+    axes = []
+    for _, draw in noise.scalars:
+        mine = [i for i, size in enumerate(draw.shape) if size == count]
+        if len(mine) != 1:
+            return None
+        axes.append(mine[0])
+    scalars = sum(draw.numel() // count for _, draw in noise.scalars)
+    return tuple(axes) if scalars <= MAX_COLUMNS else None
+
+
+def _columns(noise: Watched, axes: tuple[int, ...], count: int) -> list[tuple[str, Tensor]]:
+    """Every scalar draw of an estimate as a column [count]."""
+    columns = []
+    for (kind, draw), axis in zip(noise.scalars, axes, strict=True):
+        flat = draw.movedim(axis, 0).reshape(count, -1).double()
+        columns += [(kind, column) for column in flat.unbind(1)]
+    return columns
+
+
+def _most_telling(columns: list[tuple[str, Tensor]], g: Tensor) -> tuple[int, ...]:
+    """The draws whose first two polynomials correlate most with some entry of g."""
+    if len(columns) <= MAX_SCALARS:
+        return tuple(range(len(columns)))
+    z = (g - g.mean(0)) / g.std(0)
+    told = []
+    for kind, x in columns:
+        h = torch.stack(_polynomials(kind, x, 2)[1:], 1)
+        told.append(float(((h.T @ z / len(g)) ** 2).sum(0).nan_to_num().max()))
+    best = sorted(range(len(columns)), key=lambda i: -told[i])[:MAX_SCALARS]
+    return tuple(sorted(best))
+
+
+def _features(
+    noise: Watched, count: int, axes: tuple[int, ...], chosen: tuple[int, ...]
+) -> Tensor:
+    """All products of total degree ≤ D, D as large as MAX_FEATURES allows, in every category."""
+    columns = _columns(noise, axes, count)
+    cells, probabilities = _cells(noise, count)
+    limit = MAX_FEATURES // cells.shape[1]
+    s = len(chosen)
+    degree = max(d for d in range(MAX_DEGREE + 1) if math.comb(s + d, d) <= max(1, limit))
+    one = [_polynomials(*columns[i], degree) for i in chosen]
+    products = []
+    for powers in itertools.product(range(degree + 1), repeat=s):
+        if 0 < sum(powers) <= degree:
+            factors = [one[i][d] for i, d in enumerate(powers) if d]
+            products.append(math.prod(factors[1:], start=factors[0]))
+    parts = []
+    if products:
+        h = torch.stack(products, 1)  # [count, terms]
+        parts = [h * cell[:, None] for cell in cells.unbind(1)]
+    if cells.shape[1] > 1:
+        parts.append((cells - probabilities)[:, 1:])
+    return torch.cat(parts, 1) if parts else torch.zeros(count, 0, dtype=torch.float64)
+
+
+def _cells(noise: Watched, count: int) -> tuple[Tensor, Tensor]:
+    """Indicator and probability of every combination of categories, [count, cells] both; one
+    cell, always true, if there are none or too many."""
+    indicator = probability = torch.ones(count, 1, dtype=torch.float64)
+    for weights, k in noise.categories:
+        K = weights.shape[-1]
+        if k.shape[1:] != (count,) or indicator.shape[1] * K ** len(k) > 8:
+            return (torch.ones(count, 1, dtype=torch.float64),) * 2
+        for draw in k:
+            hot = torch.nn.functional.one_hot(draw, K).double()
+            indicator = (indicator[:, :, None] * hot[:, None]).flatten(1)
+            probability = (probability[:, :, None] * weights.double()[:, None]).flatten(1)
+    return indicator, probability
+
+
+def _polynomials(kind: str, x: Tensor, degree: int) -> list[Tensor]:
+    """1, h_1(x), …, h_degree(x), orthonormal under the law of x (recurrences: Abramowitz and
+    Stegun, table 22.7)."""
+    recur: dict[str, Callable[[int, Tensor, Tensor, Tensor], Tensor]] = {
+        "normal": lambda n, t, now, last: t * now - n * last,
+        "uniform": lambda n, t, now, last: ((2 * n + 1) * t * now - n * last) / (n + 1),
+    }
+    t = 2 * x - 1 if kind == "uniform" else x
+    h = [torch.ones_like(t), t]
+    for n in range(1, degree):
+        h.append(recur[kind](n, t, h[n], h[n - 1]))
+    size = math.factorial if kind == "normal" else lambda n: 1 / (2 * n + 1)
+    return [p / math.sqrt(size(n)) for n, p in enumerate(h[: degree + 1])]

@@ -1,0 +1,168 @@
+"""Rows of deviations for the sequential test: estimate minus exact gradient, or minus a reference.
+
+The reference is the score function with leave-one-out baseline, which needs nothing but log π. It
+is given the very draws that the estimator made, row by row, and fresh ones for the rest: a pair
+of estimates, and a pair's difference varies less than both.
+"""
+
+import math
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from estimators.gradients import Gradient, per_sample_gradients
+from estimators.known_means import Controls, Watched, fit
+from estimators.noise import Noise
+from estimators.objective import Objective
+from estimators.policies import Policy
+from estimators.quadrature import Exact
+from estimators.score import leave_one_out, score_function
+from estimators.sequential import Look
+from estimators.subjects import Subject
+
+PILOT = 2**13
+SLOW_PILOT = 2**8
+CHUNK_NUMBERS = 2**18
+REFERENCE = partial(score_function, n=8, baseline=leave_one_out)
+SHARP = 2**17  # estimates for a diagnosis
+
+
+class NotFinite(Exception):
+    """An estimate is not finite."""
+
+
+class Sampler:
+    """Draws of one subject, in chunks that fit into a cache."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        policy: Policy,
+        objective: Objective,
+        rng: Noise,
+        exact: Exact | None,
+    ) -> None:
+        self.subject, self.policy, self.objective, self.rng = subject, policy, objective, rng
+        self.device = next(iter(policy.parameters().values())).device
+        self.exact = None if exact is None else _flat(exact)
+        self.controls: Controls | None = None
+        self.bound: float | None = None
+        self.largest = 0.0
+        self.own = Noise(7, self.device)  # of the reference, beyond the shared draws
+        first, noise = self._estimates(64)
+        width = max(first.shape[1], sum(d.numel() for _, d in noise.scalars) // 64)
+        self.chunk = max(64, CHUNK_NUMBERS // width) if subject.fast else SLOW_PILOT
+        self.pilot, noise = self._estimates(min(PILOT, self.chunk) if subject.fast else SLOW_PILOT)
+        if subject.estimator is not None and type(rng) is Noise:
+            self.controls = fit(noise, self.pilot)
+
+    def draw(self, count: int) -> tuple[Tensor, Tensor]:
+        g, noise = self._estimates(count)
+        if self.bound is not None:
+            self.largest = max(self.largest, float(g.abs().max()))
+        deviation = g - (self._reference(noise, count) if self.exact is None else self.exact)
+        if self.controls is not None:
+            deviation = deviation - self.controls.explain(noise, count)
+        return deviation, g
+
+    def zero_parameter(self) -> str | None:
+        """A sentence about a parameter whose gradient is zero in every draw of the pilot, though
+        the exact gradient (or the reference) is not."""
+        truth, error = self.exact, 0.0
+        if truth is None:
+            other = self._reference(Watched(self.own), len(self.pilot))
+            truth, error = other.mean(0), 8 * other.std(0) / math.sqrt(len(other))
+        at = 0
+        for name, p in self.policy.parameters().items():
+            here = slice(at, at + p.numel())
+            at += p.numel()
+            off = truth[here].abs() > torch.as_tensor(error).expand_as(truth)[here] + 1e-12
+            if not self.pilot[:, here].any() and off.any():
+                return (
+                    f"the gradient of {name} is identically zero in {len(self.pilot):,} draws; "
+                    f"it should be up to {float(truth[here].abs().max()):.3g}"
+                )
+        return None
+
+    def sharpen(self, look: Look) -> tuple[Tensor, Tensor]:
+        """Mean deviation and its standard error from as many draws as a diagnosis needs."""
+        count = SHARP if self.subject.fast else look.n
+        parts = [self.draw(min(self.chunk, count - i))[0] for i in range(0, count, self.chunk)]
+        rows = torch.cat(parts)
+        return rows.mean(0), rows.std(0) / math.sqrt(len(rows))
+
+    def bounds(self, look: Look) -> dict[str, Any]:
+        """Limits for the mean that need the bound alone (Maurer and Pontil 2009, theorem 4):
+        |mean − truth| ≤ √(2V log(2/α)/n) + 7·2b log(2/α)/(3(n − 1))."""
+        if self.bound is None:
+            return {}
+        if self.largest > self.bound:
+            raise ValueError(f"an estimate of {self.largest:.4g} exceeds the bound {self.bound:g}")
+        log = math.log(4 * len(look.sd) / 1e-6)
+        spread = (2 * look.sd**2 * log / look.n).sqrt()
+        return {"bernstein": (spread + 14 * self.bound * log / (3 * (look.n - 1))).tolist()}
+
+    def _estimates(self, count: int) -> tuple[Tensor, Watched]:
+        noise = Watched(self.rng)
+        g = _rows(self.subject.draw(count, noise))
+        if not g.isfinite().all():
+            bad = ~g.isfinite()
+            name = labels(self.policy)[int(bad.any(0).nonzero()[0])]
+            raise NotFinite(
+                f"the gradient of {name} is not finite in {int(bad.any(1).sum())} of {count:,} "
+                "estimates"
+            )
+        return g, noise
+
+    def _reference(self, noise: Watched, count: int) -> Tensor:
+        shared = _Shared(noise, self.own)
+        return _rows(per_sample_gradients(REFERENCE, self.policy, self.objective, count, shared))
+
+
+class _Shared(Noise):
+    """Hands out draws that were made before, as far as they go, then fresh ones."""
+
+    def __init__(self, before: Watched, fresh: Noise) -> None:
+        self.scalars, self.categories = list(before.scalars), list(before.categories)
+        self.fresh = fresh
+
+    def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        return self._continued("normal", self.fresh.normal(shape, like))
+
+    def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        return self._continued("uniform", self.fresh.uniform(shape, like))
+
+    def categorical(self, weights: Tensor, shape: tuple[int, ...]) -> Tensor:
+        k = self.fresh.categorical(weights, shape)
+        if self.categories and self.categories[0][1].shape[1:] == k.shape[1:]:
+            old = self.categories.pop(0)[1][: len(k)]
+            k = torch.cat([old, k[len(old) :]])
+        return k
+
+    def _continued(self, kind: str, x: Tensor) -> Tensor:
+        if self.scalars and self.scalars[0][0] == kind:
+            old = self.scalars[0][1]
+            if old.shape[1:] == x.shape[1:] and old.dtype == x.dtype:
+                self.scalars.pop(0)
+                return torch.cat([old[: len(x)], x[len(old) :]])
+        return x
+
+
+def labels(policy: Policy) -> list[str]:
+    """mu[0], mu[1], log_std[0], …: the entries of a gradient, in order."""
+    return [
+        name + "".join(f"[{int(i)}]" for i in index)
+        for name, p in policy.parameters().items()
+        for index in torch.cartesian_prod(*map(torch.arange, p.shape)).view(p.numel(), -1)
+    ]
+
+
+def _rows(grads: Gradient) -> Tensor:
+    return torch.cat([g.detach().flatten(1) for g in grads.values()], 1).double().cpu()
+
+
+def _flat(gradient: Gradient) -> Tensor:
+    return torch.cat([g.detach().double().cpu().flatten() for g in gradient.values()])
+

@@ -1,0 +1,232 @@
+"""What can be checked, brought to one form: draw(estimates, rng) -> {name: [estimates, …]}.
+
+    estimator(policy, objective, rng, n=1) -> surrogate [*batch]      one of ours
+    loss(params) -> scalar or per-sample tensor                       a plain PyTorch loss
+    gradients(params[, seed]) -> {name: array} or a tuple of arrays   numpy, JAX, anything
+
+params is a dict of tensors (numpy arrays for `gradients`), named and ordered as the policy's
+parameters. A loss or a gradient without a seed of its own draws from the global generators, as
+torch.distributions does: they are seeded for each call and put back afterwards. A scalar loss is
+the mean over a batch of policies, as an actor loss is the mean over states; a per-sample tensor is
+[S, *batch] and its mean over S is one estimate. Gradients are shaped like the parameters, or
+[S, *parameter] for S estimates at once.
+"""
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from estimators.globals import draw_seed, global_states, seeded_globals, touched
+from estimators.gradients import Estimator, Gradient, per_sample_gradients
+from estimators.noise import Noise
+from estimators.objective import Objective
+from estimators.policies import Policy
+
+Params = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something that draws estimates. estimator: where it is one of ours; fast: whether a
+    thousand estimates cost little more than one."""
+
+    name: str
+    draw: Callable[[int, Noise], Gradient]
+    fast: bool = True
+    estimator: Estimator | None = None
+    loss: Callable[[Params], Tensor] | None = None
+
+
+def subject(thing: Any, policy: Policy, objective: Objective, name: str = "") -> Subject:
+    """Any of the three, told apart by its number of required arguments: 3, 1, or 2 (a seed)."""
+    name = name or name_of(thing)
+    if not callable(thing):
+        raise TypeError(f"{name} cannot be checked: it is no function but {type(thing).__name__}")
+    count = _required(thing)
+    if count >= 3:
+        draw = partial(per_sample_gradients, thing, policy, objective)
+        return Subject(name, draw, estimator=thing)
+    if count == 2:
+        return Subject(name, _gradient_draws(thing, policy, seeded=True), fast=False)
+    if _is_loss(thing, policy):
+        scalar = partial(loss_value, thing, policy)
+        fast = _vectorises(scalar, policy)
+        draws = _mapped if fast else _one_by_one
+        return Subject(name, partial(draws, scalar, policy), fast, loss=scalar)
+    return Subject(name, _gradient_draws(thing, policy, seeded=False), fast=False)
+
+
+def name_of(thing: Any) -> str:
+    while isinstance(thing, partial):
+        thing = thing.func
+    return getattr(thing, "__name__", type(thing).__name__)
+
+
+def loss_value(loss: Callable[[Params], Any], policy: Policy, params: Params) -> Tensor:
+    """Σ over the batch of the loss of each row; ValueError on a shape that is neither a scalar,
+    nor [*batch], nor [S, *batch]."""
+    value = loss(params)
+    if not isinstance(value, Tensor):
+        raise TypeError(f"the loss must return a tensor, got {type(value).__name__}")
+    batch = policy.batch
+    if value.ndim == 0:
+        return value * batch.numel()
+    if value.shape == batch:
+        return value.sum()
+    if value.shape[1:] == batch:
+        return value.mean(0).sum()
+    raise ValueError(
+        f"the loss must be a scalar or [samples, *batch] with batch {list(batch)}, "
+        f"got {list(value.shape)}"
+    )
+
+
+def _required(thing: Callable[..., Any]) -> int:
+    try:
+        parameters = inspect.signature(thing).parameters.values()
+    except ValueError:
+        raise TypeError(f"{name_of(thing)} does not tell its arguments: wrap it in a def") from None
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    count = sum(p.kind in positional and p.default is inspect.Parameter.empty for p in parameters)
+    if not 1 <= count <= 3:
+        raise TypeError(
+            f"{name_of(thing)} takes {count} required arguments: an estimator takes 3 (policy, "
+            "objective, rng), a loss 1 (params), a function that returns gradients 1 or 2 "
+            "(params, seed)"
+        )
+    return count
+
+
+def _leaves(policy: Policy) -> Params:
+    return {k: p.detach().clone().requires_grad_() for k, p in policy.parameters().items()}
+
+
+def _is_loss(thing: Callable[[Any], Any], policy: Policy) -> bool:
+    """Whether it takes tensors and returns one; otherwise it is taken to return gradients."""
+    with seeded_globals(0):
+        try:
+            return isinstance(thing(_leaves(policy)), Tensor)
+        except Exception as first:  # of somebody's function: numpy code refuses such tensors
+            try:
+                returned = thing(_arrays(policy))
+            except Exception:  # neither: the first complaint is the one to hear
+                raise first from None
+            return isinstance(returned, Tensor)
+
+
+class _FreshNoise(TorchFunctionMode):
+    """Under vmap an in-place draw into a new tensor would be shared by all rows, and is refused:
+    so a new tensor, about to be filled, is one of its own for every row."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        empty = (torch.empty, torch.empty_like, torch.Tensor.new_empty, torch.Tensor.new)
+        if func in empty and made.is_floating_point():
+            return torch.rand(made.shape, dtype=made.dtype, device=made.device)
+        return made
+
+
+def _mapped(
+    scalar: Callable[[Params], Tensor], policy: Policy, estimates: int, rng: Noise
+) -> Gradient:
+    """All at once: every row its own parameters and its own noise."""
+    params = {k: p.detach().expand(estimates, *p.shape) for k, p in policy.parameters().items()}
+    with seeded_globals(draw_seed(rng)), _FreshNoise(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "performance drop": slow is all it is
+        return torch.func.vmap(torch.func.grad(scalar), randomness="different")(params)
+
+
+def _one_by_one(
+    scalar: Callable[[Params], Tensor], policy: Policy, estimates: int, rng: Noise
+) -> Gradient:
+    rows = []
+    with seeded_globals(draw_seed(rng)):
+        for _ in range(estimates):
+            leaves = _leaves(policy)
+            rows.append(
+                torch.autograd.grad(
+                    scalar(leaves), list(leaves.values()), allow_unused=True, materialize_grads=True
+                )
+            )
+    return dict(zip(policy.parameters(), map(torch.stack, zip(*rows, strict=True)), strict=True))
+
+
+def _vectorises(scalar: Callable[[Params], Tensor], policy: Policy) -> bool:
+    """Whether vmap can run the loss and gives what calling it gives: same mean to 8 standard
+    errors, no draws from numpy or random (all rows would share them)."""
+    before = global_states()
+    try:
+        with seeded_globals(1):
+            inside = global_states()
+            scalar(_leaves(policy))
+            if {"numpy", "random"} & set(touched(inside)):
+                return False
+        many = _mapped(scalar, policy, 1024, Noise(1))
+        few = _one_by_one(scalar, policy, 32, Noise(2))
+    except Exception:  # vmap refuses in many ways: the loop will say what is really wrong
+        return False
+    finally:
+        torch.random.set_rng_state(before[0])
+    for name, g in many.items():
+        se = (g.var(0) / 1024 + few[name].var(0) / 32).sqrt()
+        gap = (g.mean(0) - few[name].mean(0)).abs()
+        if not (gap <= 8 * se + 1e-4 * (1 + gap)).all():
+            return False
+    return True
+
+
+def _arrays(policy: Policy) -> dict[str, Any]:
+    return {k: p.detach().cpu().numpy().copy() for k, p in policy.parameters().items()}
+
+
+def _gradient_draws(
+    function: Callable[..., Any], policy: Policy, seeded: bool
+) -> Callable[[int, Noise], Gradient]:
+    def draw(estimates: int, rng: Noise) -> Gradient:
+        calls: list[Gradient] = []
+        while sum(len(next(iter(c.values()))) for c in calls) < estimates:
+            seed = draw_seed(rng)
+            with seeded_globals(seed):
+                arguments = (_arrays(policy), seed) if seeded else (_arrays(policy),)
+                calls.append(_as_gradient(function(*arguments), policy))
+        return {k: torch.cat([c[k] for c in calls])[:estimates] for k in policy.parameters()}
+
+    return draw
+
+
+def _as_gradient(returned: Any, policy: Policy) -> Gradient:
+    """{name: [S, *parameter]}; ValueError names what is missing or has the wrong shape."""
+    shapes = {k: p.shape for k, p in policy.parameters().items()}
+    if not isinstance(returned, Mapping):
+        if not isinstance(returned, tuple | list) or len(returned) != len(shapes):
+            raise ValueError(
+                f"gradients must be a dict or a tuple for {', '.join(shapes)}, "
+                f"got {type(returned).__name__}"
+            )
+        returned = dict(zip(shapes, returned, strict=True))
+    out, counts = {}, set()
+    for name, shape in shapes.items():
+        if returned.get(name) is None:
+            raise ValueError(f"{name} gets no gradient")
+        g = returned[name].detach() if isinstance(returned[name], Tensor) else returned[name]
+        g = torch.as_tensor(np.array(g))
+        if g.shape != shape and g.shape[1:] != shape:
+            raise ValueError(
+                f"the gradient of {name} must be {list(shape)} or [estimates, *{list(shape)}], "
+                f"got {list(g.shape)}"
+            )
+        out[name] = g[None] if g.shape == shape else g
+        counts.add(len(out[name]))
+    if len(counts) > 1:
+        raise ValueError(f"the gradients hold different numbers of estimates: {sorted(counts)}")
+    return out
