@@ -35,17 +35,18 @@ from estimators.quadrature import (
     exact_mean,
 )
 from estimators.sampling import NotFinite, Sampler, labels
-from estimators.sequential import Look, sequential
+from estimators.sequential import FIRST, Look, sequential
 from estimators.subjects import Subject, name_of, subject
 from estimators.verdict import Evidence, Status, Verdict
 
-BUDGET = 2**21  # estimates
+BUDGET = 2**22  # estimates
 SLOW_BUDGET = 2**15  # where each takes a call of its own
+SLOW_FIRST = 2**11
 CONFIRM = 2**15  # estimates that back up what nodes have shown
 DELTA = 0.01  # standard deviations of one estimate
 FALSE_ALARM = 1e-6
 MISS = 1e-6
-NODE_EVALUATIONS = 2**18  # of Q
+NODE_EVALUATIONS = 2**20  # of Q
 NODE_ERRORS = 20.0  # how many of their own reported errors two exact answers may differ by
 FIELD_FAILS = 1e-3
 ROUNDING = 64.0  # units of the last place, of the problem's scale
@@ -67,7 +68,7 @@ def check(
     """Whether the estimator's mean is the gradient; see the module, `Verdict`, and `subjects` for
     what can be checked: an estimator, a plain PyTorch loss, a function that returns gradients.
 
-    budget: estimates at most (2²¹; 2¹⁵ where each takes a call of its own). delta: the bias, in
+    budget: estimates at most (2²²; 2¹⁵ where each takes a call of its own). delta: the bias, in
     standard deviations of one estimate, that "unbiased" excludes with probability 1 − 1e-6.
     false_alarm: of the whole check, however often it looks. exact: the exact gradient; None where
     it is unknown. bound: a number that no entry of an estimate exceeds in size, for limits that
@@ -130,7 +131,7 @@ class _Ladder:
         enough = shown == "passed" and self._double
         try:
             look = self.monte_carlo(
-                min(budget, CONFIRM) if enough else budget, delta, false_alarm, bound, enough
+                min(budget, self._confirm) if enough else budget, delta, false_alarm, bound, enough
             )
         except NotFinite as error:
             self.say("contract", "failed", str(error))
@@ -152,6 +153,12 @@ class _Ladder:
     @property
     def _double(self) -> bool:
         return all(p.dtype == torch.float64 for p in self.policy.parameters().values())
+
+    @property
+    def _confirm(self) -> int:
+        """Fewer where an estimate is dear."""
+        dear = max(1, self.probe.evaluations // 64)
+        return max(2**11, CONFIRM // dear)
 
     def contract(self) -> bool:
         """Says whether it is broken."""
@@ -238,6 +245,7 @@ class _Ladder:
             miss=MISS,
             budget=budget,
             chunk=sampler.chunk,
+            first=FIRST if self.subject.fast else SLOW_FIRST,
         )
         rung = "monte carlo" if exact is not None else "reference"
         self._report(rung, look, delta, sampler, confirm)

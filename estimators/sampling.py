@@ -58,14 +58,13 @@ class Sampler:
         if subject.estimator is not None and type(rng) is Noise:
             self.controls = fit(noise, self.pilot)
 
-    def draw(self, count: int) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
         g, noise = self._estimates(count)
         if self.bound is not None:
             self.largest = max(self.largest, float(g.abs().max()))
-        deviation = g - (self._reference(noise, count) if self.exact is None else self.exact)
-        if self.controls is not None:
-            deviation = deviation - self.controls.explain(noise, count)
-        return deviation, g
+        plain = g - (self._reference(noise, count) if self.exact is None else self.exact)
+        explained = 0.0 if self.controls is None else self.controls.explain(noise, count)
+        return plain - explained, plain, g
 
     def zero_parameter(self) -> str | None:
         """A sentence about a parameter whose gradient is zero in every draw of the pilot, though

@@ -23,12 +23,12 @@ from torch import Tensor
 
 from estimators.tails import Tails
 
-FIRST = 2**12
+FIRST = 2**15  # a first look at fewer has not seen what happens once in a thousand draws
 MAX_CORRECTION = 1.0  # standard errors
 
-# count -> deviations [count, p], whose means are tested, and estimates [count, p], whose standard
-# deviations are the unit of δ.
-Draw = Callable[[int], tuple[Tensor, Tensor]]
+# count -> three times [count, p]: deviations, whose means are tested; the same before control
+# variates, whose tails are looked at; estimates, whose standard deviations are the unit of δ.
+Draw = Callable[[int], tuple[Tensor, Tensor, Tensor]]
 
 
 def quantile(p: float) -> float:
@@ -61,6 +61,7 @@ def sequential(
     miss: float,
     budget: int,
     chunk: int,
+    first: int = FIRST,
 ) -> Look:
     """Draw until the question is settled or `budget` rows are used.
 
@@ -68,7 +69,7 @@ def sequential(
     varies by less than its slack is taken for a constant.
     """
     sums = _Sums(len(slack))
-    looks, target = 0, FIRST
+    looks, target = 0, first
     while True:
         target = min(target, budget)
         while sums.n < target:
@@ -123,7 +124,7 @@ class _Sums:
         self.shift = torch.zeros(2, p, dtype=torch.float64)
         self.tails = Tails()
 
-    def add(self, deviations: Tensor, estimates: Tensor) -> None:
+    def add(self, deviations: Tensor, plain: Tensor, estimates: Tensor) -> None:
         if self.n == 0:
             self.shift = torch.stack([deviations.mean(0), estimates.mean(0)])
         self.n += len(deviations)
@@ -131,7 +132,7 @@ class _Sums:
         square = x * x
         self.powers += torch.stack([x.sum(0), square.sum(0), (square * x).sum(0)])
         self.estimates += torch.stack([g.sum(0), (g * g).sum(0)])
-        self.tails.add(x.abs())
+        self.tails.add((plain - self.shift[0]).abs())
 
     def statistics(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Mean, standard deviation and skewness of a deviation; the estimate's deviation."""

@@ -31,19 +31,22 @@ class Tails:
         both = best if not len(self.top) else torch.cat([self.top, best])
         self.top = both.topk(min(self.keep, len(both)), dim=0).values
 
-    def index(self) -> tuple[Tensor, int]:
-        """Hill's estimate of a, [p], from the k = √n/4 largest; infinite where all are alike."""
-        k = min(len(self.top) - 1, int(math.sqrt(self.n) / 4))
+    def index(self, part: int = 1) -> tuple[Tensor, int]:
+        """Hill's estimate of a, [p], from the k = √n/(4·part) largest; infinite if all alike."""
+        k = min(len(self.top) - 1, int(math.sqrt(self.n) / 4)) // part
         threshold = self.top[k]
         logs = (self.top[:k].log() - threshold.log()).mean(0)
         return torch.where((threshold > 0) & (logs > 0), 1 / logs, math.inf), k
 
     def heavy_entries(self) -> Tensor:
-        """Which columns have an infinite variance, as far as anybody can tell: a + 3 se < 2."""
-        if self.n < ENOUGH:
-            return torch.zeros(self.top.shape[1:], dtype=torch.bool)
-        index, k = self.index()
-        return index * (1 + SIGMAS / math.sqrt(k)) < 2
+        """Which columns have an infinite variance, as far as anybody can tell: a + 3 se < 2, from
+        the k largest and from a quarter of them (rare large values among small ones are no tail).
+        """
+        heavy = torch.full(self.top.shape[1:], self.n >= ENOUGH)
+        for part in (1, 4) if self.n >= ENOUGH else ():
+            index, k = self.index(part)
+            heavy &= index * (1 + SIGMAS / math.sqrt(k)) < 2
+        return heavy
 
     def heavy(self) -> bool:
         return bool(self.heavy_entries().any())
