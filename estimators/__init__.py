@@ -11,6 +11,7 @@ from functools import partial
 from estimators.checking import assert_unbiased, check
 from estimators.compiled import compile_gradients
 from estimators.control_variates import convex_combination, taylor, with_control_variate
+from estimators.distributions import from_distribution
 from estimators.enumeration import exact
 from estimators.finite_differences import finite_difference
 from estimators.gradients import Estimator, linear, per_sample_gradients
@@ -129,6 +130,7 @@ __all__ = [
     "exact_gradient",
     "exact_moments",
     "finite_difference",
+    "from_distribution",
     "gumbel_softmax",
     "leave_one_out",
     "linear",

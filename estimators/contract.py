@@ -17,7 +17,7 @@ from estimators.gradients import Gradient, rows
 from estimators.noise import Noise, Recorded
 from estimators.objective import Objective
 from estimators.policies import Categorical, Policy
-from estimators.subjects import Subject
+from estimators.subjects import NoGradient, Subject
 
 ROWS = 16
 
@@ -75,9 +75,7 @@ class Probe:
             again = a.detach().requires_grad_()  # the estimator may have used its graph up
             with torch.enable_grad():
                 total = self.Q(again).sum()
-            (slope,) = torch.autograd.grad(
-                total, again, allow_unused=True, materialize_grads=True
-            )
+            (slope,) = torch.autograd.grad(total, again, allow_unused=True, materialize_grads=True)
             if slope.any():
                 return None
         return Complaint(
@@ -95,13 +93,19 @@ def broken(
     try:
         first = next((c for c in _complaints(subject, policy, objective, rng, probe) if c), None)
     except Exception as error:  # somebody's estimator or Q: whatever it raises is the finding
-        why = " ".join(str(error).split())
-        return Complaint(f"it raises {type(error).__name__}" + (f": {why}" if why else ""))
+        return raised(error)
     if touched(before) and not (first and first.key):
         return Complaint(
             f"it draws from the global generator of {', '.join(touched(before))}, not from rng"
         )
     return first
+
+
+def raised(error: Exception) -> Complaint:
+    why = " ".join(str(error).split())
+    if isinstance(error, NoGradient):
+        return Complaint(why, "missing_gradient")
+    return Complaint(f"it raises {type(error).__name__}" + (f": {why}" if why else ""))
 
 
 def _complaints(
@@ -178,7 +182,8 @@ def _of_estimator(
         twice = Objective(lambda a: 2 * objective.Q(a), objective.alpha)
         with torch.enable_grad():
             other = _gradients(estimator(copies, twice, noise.replay()).sum(), copies)
-        yield jumps if all(g is None or g.equal(plain[k]) for k, g in other.items()) else None
+        felt = any(g is not None and not g.equal(gradient[k]) for k, g in other.items())
+        yield None if felt else jumps
     again = _gradients(surrogate(copies, noise.replay()).sum(), copies)
     if any(g is None or not torch.equal(g, gradient[k]) for k, g in again.items()):
         yield Complaint(

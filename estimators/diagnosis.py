@@ -1,4 +1,4 @@
-"""Which known slip explains a mean that is not the gradient? Its numbers are compared, not its code.
+"""Which known slip explains a mean that is not the gradient? Numbers are compared, not code.
 
 With S = ∇ α E[log π] (the entropy term, with the tanh log-determinant where there is one) and
 G = ∇J = S − ∇E[Q], most slips are linear in the two: a forgotten entropy term has mean G − S, one
@@ -7,20 +7,23 @@ E[log π ∇ log π]), and so on. The others are estimators of their own (`estim
 means are computed by nodes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from estimators.gradients import Gradient
+from estimators.gradients import Estimator, Gradient
 from estimators.objective import Objective, log_det_tanh
 from estimators.policies import Categorical, Gaussian, Policy
-from estimators.quadrature import TooManyNodes, exact_gradient, exact_mean
+from estimators.quadrature import Exact, TooManyNodes, exact_mean
+from estimators.score import score_function
 from estimators.slips import SLIPS
 
 FITS = 4.5  # standard errors
-EVALUATIONS = 2**21  # of Q, for the mean of one slip
+EVALUATIONS = 2**19  # of Q, for the mean of one slip
+TOLERANCE = 1e-8
 
 MEANINGS = {
     "sign": "the gradient with the wrong sign",
@@ -90,15 +93,15 @@ def _candidates(
         yield "alpha_forgotten", G + S_at_one - S, error
         yield "attached_cost", G + S, error
     yield "detached_cost", torch.zeros_like(G), 0.0
-    if not isinstance(policy, Categorical):
-        yield from _log_det(policy, objective, G)
     for key, (kind, slips) in SLIPS.items():
         for slip in slips if isinstance(policy, kind) else ():
             try:
-                mean = exact_mean(slip, policy, objective, evaluations=EVALUATIONS)
+                mean = _mean(slip, policy, objective)
             except (TooManyNodes, TypeError, ValueError):  # it does not apply here
                 continue
             yield key, _flat(mean), mean.error
+    if not isinstance(policy, Categorical):
+        yield from _log_det(policy, objective, G)
 
 
 def _entropy_terms(policy: Policy, objective: Objective) -> list[tuple[Tensor, Tensor, float]]:
@@ -110,7 +113,7 @@ def _entropy_terms(policy: Policy, objective: Objective) -> list[tuple[Tensor, T
             zero = policy.log_prob(a).detach() * 0
             return zero + weight * log_det_tanh(a) if squashed else zero
 
-        exact = exact_gradient(policy, Objective(Q, weight))
+        exact = _mean(score_function, policy, Objective(Q, weight))
         return _flat(exact), exact.error
 
     terms = []
@@ -126,16 +129,26 @@ def _log_det(
     """D = −∇ α E[Σ log(1 − tanh² u)]: forgotten, twice, or with an epsilon inside."""
     alpha = objective.alpha
 
-    def of(f: object) -> tuple[Tensor, float]:
-        exact = exact_gradient(policy, Objective(f, 0.0))  # type: ignore[arg-type]
+    def of(f: Callable[[Tensor], Tensor]) -> tuple[Tensor, float]:
+        exact = _mean(score_function, policy, Objective(f, 0.0))
         return _flat(exact), exact.error
 
-    D, error = of(lambda u: alpha * log_det_tanh(u))
+    try:
+        D, error = of(lambda u: alpha * log_det_tanh(u))
+    except TooManyNodes:
+        return
     yield "log_det_forgotten", G - D, error
     yield "log_det_twice", G + D, error
     for epsilon in (1e-6, 1e-7, 1e-8, 1e-5, 1e-4, 1e-3):
-        soft, also = of(lambda u, e=epsilon: alpha * torch.log(1 - torch.tanh(u) ** 2 + e).sum(-1))
+        try:
+            soft, also = of(partial(_soft_log_det, alpha, epsilon))
+        except TooManyNodes:
+            return
         yield "log_det_epsilon", G - D + soft, error + also
+
+
+def _soft_log_det(alpha: float | Tensor, epsilon: float, u: Tensor) -> Tensor:
+    return alpha * torch.log(1 - torch.tanh(u) ** 2 + epsilon).sum(-1)
 
 
 def _factor(measured: Measured, G: Tensor) -> tuple[str, str] | None:
@@ -169,15 +182,17 @@ def _factor(measured: Measured, G: Tensor) -> tuple[str, str] | None:
     return "factor", f"{MEANINGS['factor']}, {c:.4g}"
 
 
-def _scale_of_sigma(
-    measured: Measured, policy: Policy, exact: Gradient
-) -> tuple[str, str] | None:
+def _scale_of_sigma(measured: Measured, policy: Policy, exact: Gradient) -> tuple[str, str] | None:
     if not isinstance(policy, Gaussian):
         return None
     by_sigma = {**exact, "log_std": exact["log_std"] / policy.log_std.detach().exp()}
     if measured.fits(_flat(by_sigma), 1e-12) and not measured.fits(_flat(exact)):
         return "sigma_for_log_std", MEANINGS["sigma_for_log_std"]
     return None
+
+
+def _mean(estimator: Estimator, policy: Policy, objective: Objective) -> Exact:
+    return exact_mean(estimator, policy, objective, tolerance=TOLERANCE, evaluations=EVALUATIONS)
 
 
 def _flat(gradient: Gradient) -> Tensor:

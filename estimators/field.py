@@ -74,7 +74,7 @@ def field(estimator: Estimator, policy: Policy, rng: Noise) -> Field:
         policy = policy.map(lambda p: p.flatten(0, len(policy.batch) - 1)[0])
     parameters = policy.parameters()
     if "mu" not in parameters:
-        raise NoField("the actions are discrete")
+        raise NoField("the policy has no mu")
     d = parameters["mu"].shape[-1]
     eps = rng.normal((1, POINTS, d), parameters["mu"])
     noise = _Fixed(eps, 0)

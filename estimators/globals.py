@@ -3,11 +3,14 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 
 from estimators.noise import Noise
+
+States = tuple[torch.Tensor, dict[str, Any], tuple[Any, ...]]  # of torch, numpy, random
 
 
 def draw_seed(rng: Noise) -> int:
@@ -36,22 +39,18 @@ def preserved_globals() -> Iterator[None]:
         random.setstate(before[2])
 
 
-def global_states() -> tuple[torch.Tensor, dict[str, object], object]:
+def global_states() -> States:
     return torch.random.get_rng_state(), np.random.get_state(legacy=False), random.getstate()
 
 
-def touched(before: tuple[torch.Tensor, dict[str, object], object]) -> list[str]:
+def touched(before: States) -> list[str]:
     """Whose global generator has been drawn from since `global_states()`."""
     now = global_states()
+    keys = [np.asarray(state[1]["state"]["key"]).tobytes() for state in (before, now)]
+    position = [state[1]["state"]["pos"] for state in (before, now)]
     same = {
         "torch": torch.equal(before[0], now[0]),
-        "numpy": repr(before[1]) == repr(now[1]) and _numpy_key(before[1]) == _numpy_key(now[1]),
+        "numpy": keys[0] == keys[1] and position[0] == position[1],
         "random": before[2] == now[2],
     }
     return [name for name, unchanged in same.items() if not unchanged]
-
-
-def _numpy_key(state: dict[str, object]) -> bytes:
-    inner = state["state"]
-    assert isinstance(inner, dict)
-    return np.asarray(inner["key"]).tobytes()

@@ -24,6 +24,7 @@ MAX_DRAWS = 3
 MAX_ROWS = 2**21
 CHUNK = 2**13  # rows in one backward pass: tensors that stay in cache
 WITNESSES = 2**16  # random draws that may contradict the nodes
+ROUNDING = 64 * torch.finfo(torch.float64).eps
 AGREEMENT = 5e-7  # of two rules, relative to the scale
 
 
@@ -83,11 +84,13 @@ def exact_mean(
     objective: Objective,
     *,
     about: Gradient | None = None,
+    tolerance: float = ROUNDING,
     evaluations: float = math.inf,
 ) -> Exact:
     """E[g], or E[(g − about)²]: as in `exact_moments`, but not cross-examined by random draws.
 
-    Raises TooManyNodes also when it would take more than `evaluations` values of Q.
+    tolerance: relative to the scale; as exact as float64 allows by default. Raises TooManyNodes
+    also when it would take more than `evaluations` values of Q.
     """
     require_finite(policy)
     policy, objective = _double(policy, objective)
@@ -101,7 +104,7 @@ def exact_mean(
             raise TooManyNodes(f"more than {evaluations:,} evaluations of Q; measure it instead")
         return q
 
-    return _mean(estimator, policy, Objective(Q, objective.alpha), about)
+    return _mean(estimator, policy, Objective(Q, objective.alpha), about, tolerance)
 
 
 def cross_examine(
@@ -200,7 +203,11 @@ def _discover(estimator: Estimator, policy: Policy, objective: Objective) -> lis
 
 
 def _mean(
-    estimator: Estimator, policy: Policy, objective: Objective, about: Gradient | None = None
+    estimator: Estimator,
+    policy: Policy,
+    objective: Objective,
+    about: Gradient | None = None,
+    tolerance: float = ROUNDING,
 ) -> Exact:
     """E[g], or E[(g − about)²]."""
     draws = _discover(estimator, policy, objective)
@@ -236,7 +243,7 @@ def _mean(
         scalars,
         chunk=max(1, CHUNK // (combinations * max(1, policy.batch.numel()))),
         limit=4 * MAX_ROWS // max(4, combinations),
-        tolerance=64 * torch.finfo(torch.float64).eps,
+        tolerance=tolerance,
         breaks=_spikes(policy) if scalars == 1 else None,
     )
     if not (error <= AGREEMENT * scale.clamp(min=FLOOR)).all():

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from estimators.gradients import Gradient, per_sample_gradients
+from estimators.gradients import Gradient, per_sample_gradients, row_gradients, rows
 from estimators.known_means import Controls, Watched, fit
 from estimators.noise import Noise
 from estimators.objective import Objective
@@ -27,6 +27,7 @@ SLOW_PILOT = 2**8
 CHUNK_NUMBERS = 2**18
 REFERENCE = partial(score_function, n=8, baseline=leave_one_out)
 SHARP = 2**17  # estimates for a diagnosis
+SLOW_SHARP = 2**12
 
 
 class NotFinite(Exception):
@@ -43,12 +44,14 @@ class Sampler:
         objective: Objective,
         rng: Noise,
         exact: Exact | None,
+        bound: float | None = None,
     ) -> None:
         self.subject, self.policy, self.objective, self.rng = subject, policy, objective, rng
         self.device = next(iter(policy.parameters().values())).device
-        self.exact = None if exact is None else _flat(exact)
+        self.exact = None if exact is None else flat(exact)
+        self.exact_error = 0.0 if exact is None else exact.error
         self.controls: Controls | None = None
-        self.bound: float | None = None
+        self.bound = bound
         self.largest = 0.0
         self.own = Noise(7, self.device)  # of the reference, beyond the shared draws
         first, noise = self._estimates(64)
@@ -69,15 +72,16 @@ class Sampler:
     def zero_parameter(self) -> str | None:
         """A sentence about a parameter whose gradient is zero in every draw of the pilot, though
         the exact gradient (or the reference) is not."""
-        truth, error = self.exact, 0.0
-        if truth is None:
+        if self.exact is not None:
+            truth, error = self.exact, torch.full_like(self.exact, 20 * self.exact_error)
+        else:
             other = self._reference(Watched(self.own), len(self.pilot))
             truth, error = other.mean(0), 8 * other.std(0) / math.sqrt(len(other))
         at = 0
         for name, p in self.policy.parameters().items():
             here = slice(at, at + p.numel())
             at += p.numel()
-            off = truth[here].abs() > torch.as_tensor(error).expand_as(truth)[here] + 1e-12
+            off = truth[here].abs() > error[here]
             if not self.pilot[:, here].any() and off.any():
                 return (
                     f"the gradient of {name} is identically zero in {len(self.pilot):,} draws; "
@@ -85,21 +89,22 @@ class Sampler:
                 )
         return None
 
-    def sharpen(self, look: Look) -> tuple[Tensor, Tensor]:
-        """Mean deviation and its standard error from as many draws as a diagnosis needs."""
-        count = SHARP if self.subject.fast else look.n
+    def sharpen(self, exact: Exact) -> tuple[Tensor, Tensor]:
+        """Mean estimate and its standard error, from as many draws as a diagnosis needs."""
+        count = SHARP if self.subject.fast else SLOW_SHARP
         parts = [self.draw(min(self.chunk, count - i))[0] for i in range(0, count, self.chunk)]
-        rows = torch.cat(parts)
-        return rows.mean(0), rows.std(0) / math.sqrt(len(rows))
+        deviations = torch.cat(parts)
+        error = deviations.std(0) / math.sqrt(len(deviations))
+        return flat(exact) + deviations.mean(0), error
 
-    def bounds(self, look: Look) -> dict[str, Any]:
+    def bounds(self, look: Look, false_alarm: float) -> dict[str, Any]:
         """Limits for the mean that need the bound alone (Maurer and Pontil 2009, theorem 4):
         |mean − truth| ≤ √(2V log(2/α)/n) + 7·2b log(2/α)/(3(n − 1))."""
         if self.bound is None:
             return {}
         if self.largest > self.bound:
             raise ValueError(f"an estimate of {self.largest:.4g} exceeds the bound {self.bound:g}")
-        log = math.log(4 * len(look.sd) / 1e-6)
+        log = math.log(4 * len(look.sd) / false_alarm)
         spread = (2 * look.sd**2 * log / look.n).sqrt()
         return {"bernstein": (spread + 14 * self.bound * log / (3 * (look.n - 1))).tolist()}
 
@@ -158,10 +163,25 @@ def labels(policy: Policy) -> list[str]:
     ]
 
 
+def scale(policy: Policy, objective: Objective, rng: Noise) -> Tensor:
+    """E[(|c − E c| + |α|)·|∇ log π|], flattened: the size of what cancels in a gradient."""
+    copies = rows(policy, 256)
+    a = copies.sample(1, rng)
+    with torch.enable_grad():
+        score = row_gradients(copies.log_prob(a)[0], copies)
+    cost = objective.cost(copies.detach(), a)[0].detach()
+    size = (cost - cost.mean(0)).abs() + torch.as_tensor(objective.alpha).to(cost).abs()
+    return flat({k: (s.abs().movedim(0, -1) * _like(size, s)).mean(-1) for k, s in score.items()})
+
+
+def _like(size: Tensor, s: Tensor) -> Tensor:
+    """[rows, *batch] -> [*batch, 1, …, rows], to go with s: [rows, *batch, …]."""
+    return size.view(*size.shape, *(1,) * (s.ndim - size.ndim)).movedim(0, -1)
+
+
 def _rows(grads: Gradient) -> Tensor:
     return torch.cat([g.detach().flatten(1) for g in grads.values()], 1).double().cpu()
 
 
-def _flat(gradient: Gradient) -> Tensor:
+def flat(gradient: Gradient) -> Tensor:
     return torch.cat([g.detach().double().cpu().flatten() for g in gradient.values()])
-

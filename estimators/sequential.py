@@ -25,6 +25,7 @@ from estimators.tails import Tails
 
 FIRST = 2**15  # a first look at fewer has not seen what happens once in a thousand draws
 MAX_CORRECTION = 1.0  # standard errors
+ENOUGH = 100  # draws of the rarest event
 
 # count -> three times [count, p]: deviations, whose means are tested; the same before control
 # variates, whose tails are looked at; estimates, whose standard deviations are the unit of δ.
@@ -62,11 +63,13 @@ def sequential(
     budget: int,
     chunk: int,
     first: int = FIRST,
+    rarest: float = 1.0,
 ) -> Look:
     """Draw until the question is settled or `budget` rows are used.
 
     slack: deviations that rounding and the reference's own error explain, [p]. An entry that
-    varies by less than its slack is taken for a constant.
+    varies by less than its slack is taken for a constant. rarest: the probability of the rarest
+    event that is known to matter; without ENOUGH of them nothing is decided.
     """
     sums = _Sums(len(slack))
     looks, target = 0, first
@@ -76,14 +79,16 @@ def sequential(
             sums.add(*draw(min(chunk, target - sums.n)))
         looks += 1
         share = false_alarm / (looks * (looks + 1))
-        look = _look(sums, slack, delta, share, miss)
+        look = _look(sums, slack, delta, share, miss, rarest)
         if look.verdict != "undecided" or sums.n >= budget or sums.tails.heavy():
             return look
         needed = sums.n + look.more if look.more else 2 * sums.n
         target = min(2 * sums.n, max(math.ceil(1.02 * needed), sums.n + sums.n // 8))
 
 
-def _look(sums: "_Sums", slack: Tensor, delta: float, share: float, miss: float) -> Look:
+def _look(
+    sums: "_Sums", slack: Tensor, delta: float, share: float, miss: float, rarest: float
+) -> Look:
     n, p = sums.n, len(slack)
     z, z_miss = quantile(share / (2 * p)), quantile(miss)
     mean, spread, skew, sd = sums.statistics()
@@ -92,16 +97,19 @@ def _look(sums: "_Sums", slack: Tensor, delta: float, share: float, miss: float)
     limit = z + correction
     se = spread / math.sqrt(n)
     heavy = sums.tails.heavy_entries() & ~constant
-    trusted = (correction <= MAX_CORRECTION) & ~heavy
+    trusted = (correction <= MAX_CORRECTION) & ~heavy & (n * rarest >= ENOUGH)
     off = trusted & (mean.abs() > limit * se + slack)
     detectable = (limit + z_miss) * se
     reached = trusted & (constant | (detectable <= delta * sd))
     factor = torch.where(sd > 0, (detectable / (delta * sd)) ** 2, 1.0)
     factor = torch.where(trusted, factor, factor.maximum(correction**2))[~reached]
+    factor = factor.clamp(min=ENOUGH / (n * rarest))
     more = 0 if heavy.any() or not len(factor) else max(1, math.ceil(n * (float(factor.max()) - 1)))
     why = ""
     if heavy.any():
         why = sums.tails.describe(heavy)
+    elif n * rarest < ENOUGH:
+        why = f"a category has probability {rarest:.1e}, and is hardly ever drawn"
     elif not trusted.all():
         why = f"the draws are too skewed for n = {n:,} (skewness {float(skew.abs().max()):.0f})"
     elif not reached.all():

@@ -31,6 +31,15 @@ from estimators.objective import Objective
 from estimators.policies import Policy
 
 Params = dict[str, Tensor]
+FAST = 64  # estimates in one call
+
+
+class NotCheckable(TypeError):
+    """It is no function, or takes arguments that nobody can fill in."""
+
+
+class NoGradient(ValueError):
+    """A parameter is left without a gradient."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +58,21 @@ def subject(thing: Any, policy: Policy, objective: Objective, name: str = "") ->
     """Any of the three, told apart by its number of required arguments: 3, 1, or 2 (a seed)."""
     name = name or name_of(thing)
     if not callable(thing):
-        raise TypeError(f"{name} cannot be checked: it is no function but {type(thing).__name__}")
+        raise NotCheckable(
+            f"{name} cannot be checked: it is no function but {type(thing).__name__}"
+        )
     count = _required(thing)
     if count >= 3:
         draw = partial(per_sample_gradients, thing, policy, objective)
         return Subject(name, draw, estimator=thing)
     if count == 2:
-        return Subject(name, _gradient_draws(thing, policy, seeded=True), fast=False)
+        return _of_gradients(thing, policy, name, seeded=True)
     if _is_loss(thing, policy):
         scalar = partial(loss_value, thing, policy)
         fast = _vectorises(scalar, policy)
         draws = _mapped if fast else _one_by_one
         return Subject(name, partial(draws, scalar, policy), fast, loss=scalar)
-    return Subject(name, _gradient_draws(thing, policy, seeded=False), fast=False)
+    return _of_gradients(thing, policy, name, seeded=False)
 
 
 def name_of(thing: Any) -> str:
@@ -93,11 +104,13 @@ def _required(thing: Callable[..., Any]) -> int:
     try:
         parameters = inspect.signature(thing).parameters.values()
     except ValueError:
-        raise TypeError(f"{name_of(thing)} does not tell its arguments: wrap it in a def") from None
+        raise NotCheckable(
+            f"{name_of(thing)} does not tell its arguments: wrap it in a def"
+        ) from None
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     count = sum(p.kind in positional and p.default is inspect.Parameter.empty for p in parameters)
     if not 1 <= count <= 3:
-        raise TypeError(
+        raise NotCheckable(
             f"{name_of(thing)} takes {count} required arguments: an estimator takes 3 (policy, "
             "objective, rng), a loss 1 (params), a function that returns gradients 1 or 2 "
             "(params, seed)"
@@ -126,9 +139,7 @@ class _FreshNoise(TorchFunctionMode):
     """Under vmap an in-place draw into a new tensor would be shared by all rows, and is refused:
     so a new tensor, about to be filled, is one of its own for every row."""
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
         empty = (torch.empty, torch.empty_like, torch.Tensor.new_empty, torch.Tensor.new)
         if func in empty and made.is_floating_point():
@@ -189,19 +200,24 @@ def _arrays(policy: Policy) -> dict[str, Any]:
     return {k: p.detach().cpu().numpy().copy() for k, p in policy.parameters().items()}
 
 
-def _gradient_draws(
-    function: Callable[..., Any], policy: Policy, seeded: bool
-) -> Callable[[int, Noise], Gradient]:
+def _of_gradients(function: Callable[..., Any], policy: Policy, name: str, seeded: bool) -> Subject:
+    def call(rng: Noise) -> Gradient:
+        seed = (draw_seed(rng),) if seeded else ()
+        return _as_gradient(function(_arrays(policy), *seed), policy)
+
     def draw(estimates: int, rng: Noise) -> Gradient:
         calls: list[Gradient] = []
-        while sum(len(next(iter(c.values()))) for c in calls) < estimates:
-            seed = draw_seed(rng)
-            with seeded_globals(seed):
-                arguments = (_arrays(policy), seed) if seeded else (_arrays(policy),)
-                calls.append(_as_gradient(function(*arguments), policy))
+        with seeded_globals(draw_seed(rng)):
+            while sum(map(_length, calls)) < estimates:
+                calls.append(call(rng))
         return {k: torch.cat([c[k] for c in calls])[:estimates] for k in policy.parameters()}
 
-    return draw
+    with seeded_globals(0):
+        return Subject(name, draw, fast=_length(call(Noise(0))) >= FAST)
+
+
+def _length(gradient: Gradient) -> int:
+    return len(next(iter(gradient.values())))
 
 
 def _as_gradient(returned: Any, policy: Policy) -> Gradient:
@@ -217,7 +233,7 @@ def _as_gradient(returned: Any, policy: Policy) -> Gradient:
     out, counts = {}, set()
     for name, shape in shapes.items():
         if returned.get(name) is None:
-            raise ValueError(f"{name} gets no gradient")
+            raise NoGradient(f"{name} gets no gradient")
         g = returned[name].detach() if isinstance(returned[name], Tensor) else returned[name]
         g = torch.as_tensor(np.array(g))
         if g.shape != shape and g.shape[1:] != shape:
