@@ -9,6 +9,7 @@ from typing import Any
 import tyro
 
 from nabla.catalogue import estimators, problems
+from nabla.check import check
 from nabla.compare import compare
 from nabla.identities import identities
 from nabla.probe import probe
@@ -19,6 +20,7 @@ from nabla.watch import watch
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "compare": compare,
+    "check": check,
     "identities": identities,
     "estimators": estimators,
     "problems": problems,
