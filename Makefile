@@ -5,7 +5,7 @@ VENV := .venv/bin
 .PHONY: demo test sac lint types benchmark benchmark-sac clean
 
 demo: ; $(PYTHON) bootstrap.py && $(VENV)/nabla compare report
-test: ; $(PYTHON) bootstrap.py test mujoco dm dask && $(VENV)/python -m pytest
+test: ; $(PYTHON) bootstrap.py test mujoco dm dask && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadfile
 sac:
 	$(PYTHON) bootstrap.py mujoco
 	rm -rf out/pendulum && $(VENV)/nabla train --task Pendulum-v1 --steps 6000 --lr 1e-3 --run out/pendulum
