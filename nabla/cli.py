@@ -12,6 +12,7 @@ from nabla.catalogue import estimators, problems
 from nabla.check import check
 from nabla.compare import compare
 from nabla.identities import identities
+from nabla.map import map_
 from nabla.probe import probe
 from nabla.report import report
 from nabla.sweep import sweep
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "identities": identities,
     "estimators": estimators,
     "problems": problems,
+    "map": map_,
     "train": train,
     "evaluate": evaluate,
     "plot": plot,

@@ -225,12 +225,13 @@ def test_b3_integer_example():
 
 
 @few
-@given(frequency=real(0.3, 4), mu=real(-2, 2), sigma=real(0.3, 1.2))
-def test_b4_cosine(frequency, mu, sigma):
-    p = build("cosine", frequency=frequency, mu=mu, sigma=sigma, alpha=0.0)
-    expected = theory.cosine_variances(frequency, mu, sigma)
+@given(frequency=real(0.3, 4), mu=real(-2, 2), sigma=real(0.3, 1.2), alpha=real(0, 1))
+def test_b4_cosine(frequency, mu, sigma, alpha):
+    p = build("cosine", frequency=frequency, mu=mu, sigma=sigma, alpha=alpha)
+    expected = theory.cosine_variances(frequency, mu, sigma, alpha)
     for name, estimator in (
         ("reparameterization", reparameterization),
+        ("sticking_the_landing", sticking_the_landing),
         ("score_function", score_function),
         ("score_function_optimal", with_baseline(p.policy, p.objective, "mu")),
     ):

@@ -2,6 +2,8 @@
 
 problem = build("quadratic", d=10, condition=100)
 problem.policy, problem.objective, problem.gradient()
+
+A setting that is not a whole number may be a tensor [B]: B problems at once, for maps.
 """
 
 import inspect
@@ -10,6 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,6 +30,7 @@ from estimators import (
 from estimators.gradients import row_gradients
 
 FLOAT = torch.float64
+Number = float | Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,110 +58,158 @@ class Problem:
             return None
 
 
-def gaussian(mu: list[float], log_std: list[float]) -> Gaussian:
-    return Gaussian(torch.tensor(mu, dtype=FLOAT), torch.tensor(log_std, dtype=FLOAT))
+def gaussian(mu: Number | list[float], log_std: Number | list[float], d: int = 1) -> Gaussian:
+    """Numbers become d equal coordinates, [B] becomes [B, d], lists stay as they are."""
+    m, s = (
+        torch.tensor(p, dtype=FLOAT)
+        if isinstance(p, list)
+        else torch.as_tensor(p, dtype=FLOAT)[..., None].expand(*np.shape(p), d)
+        for p in (mu, log_std)
+    )
+    return Gaussian(*(p.clone() for p in torch.broadcast_tensors(m, s)))
 
 
-def mixture_log_density(m: float, weight: float, K: int, d: int) -> Callable[[Tensor], Tensor]:
+def log(x: Number) -> Number:
+    return x.log() if isinstance(x, Tensor) else math.log(x)
+
+
+def axis(x: Number) -> Number:
+    """[B] -> [B, 1], to stand beside actions [..., B, d]."""
+    return x[..., None] if isinstance(x, Tensor) else x
+
+
+def mixture_log_density(m: Number, weight: Number, K: int, d: int) -> Callable[[Tensor], Tensor]:
     """log h, h = Σ_k w_k N(c_k, I): centres evenly from −m to m on the first axis; w_1 = weight."""
-    if K > 1 and not 0 < weight < 1:
+    if K > 1 and not bool(((torch.as_tensor(weight) > 0) & (torch.as_tensor(weight) < 1)).all()):
         raise ValueError(f"weight, that of the first mode, must lie in (0, 1); got {weight}")
     if K < 1 or d < 1:
         raise ValueError(f"a mixture needs K ≥ 1 modes and d ≥ 1, got K = {K}, d = {d}")
-    centres = torch.zeros(K, d, dtype=FLOAT)
-    centres[:, 0] = torch.linspace(-m, m, K, dtype=FLOAT) if K > 1 else m
-    weights = [1.0] if K == 1 else [weight, *[(1 - weight) / (K - 1)] * (K - 1)]
-    h = Mixture(torch.tensor(weights, dtype=FLOAT).log(), centres, torch.zeros_like(centres))
+    first, far = torch.broadcast_tensors(*(torch.as_tensor(x, dtype=FLOAT) for x in (weight, m)))
+    line = torch.linspace(-1, 1, K, dtype=FLOAT) if K > 1 else torch.ones(1, dtype=FLOAT)
+    centres = torch.zeros(*far.shape, K, d, dtype=FLOAT)
+    centres[..., 0] = far[..., None] * line  # [*batch, K]
+    rest = [(1 - first) / (K - 1)] * (K - 1) if K > 1 else []
+    weights = torch.stack([first if K > 1 else torch.ones_like(first), *rest], -1)
+    h = Mixture(weights.log(), centres, torch.zeros_like(centres))
     return lambda a: h.map(lambda p: p.to(a)).log_prob(a)
 
 
 def report(
-    m: float = 2.0,
-    weight: float = 0.5,
+    m: Number = 2.0,
+    weight: Number = 0.5,
     K: int = 2,
     d: int = 1,
-    phi: float = 0.7,
-    log_std: float = 0.0,
-    alpha: float = 1.0,
+    phi: Number = 0.7,
+    log_std: Number = 0.0,
+    alpha: Number = 1.0,
 ) -> Problem:
     """Lahire's example: Q = log h, h = ½N(−2,1) + ½N(2,1), policy N(φ, σ²).
 
     J is KL(π‖h). φ = 0 is a local maximum of it, not the minimum (that is KL(h‖π)'s).
     """
-    policy = gaussian([phi] + [0.0] * (d - 1), [log_std] * d)
+    first = torch.eye(1, d, dtype=FLOAT)[0]  # φ on the first axis
+    centre = gaussian(phi, log_std, d)
+    policy = Gaussian(centre.mu * first, centre.log_std)
     return Problem("report", policy, Objective(mixture_log_density(m, weight, K, d), alpha))
 
 
 def report_mixture(
-    m: float = 2.0,
-    weight: float = 0.5,
+    m: Number = 2.0,
+    weight: Number = 0.5,
     K: int = 2,
     d: int = 1,
-    spread: float = 1.2,
-    log_std: float = -0.2,
+    spread: Number = 1.2,
+    log_std: Number = -0.2,
     components: int = 2,
-    alpha: float = 1.0,
+    alpha: Number = 1.0,
 ) -> Problem:
     """Lahire's example with the policy he asks for: a mixture, centres from −spread to spread."""
     _at_least_one(components=components, d=d)
-    mu = torch.zeros(components, d, dtype=FLOAT)
-    mu[:, 0] = torch.linspace(-spread, spread, components, dtype=FLOAT) + 0.3
-    logits = torch.linspace(0.2, -0.2, components, dtype=FLOAT)
-    policy = Mixture(logits, mu, torch.full_like(mu, log_std))
+    far, narrow = torch.broadcast_tensors(
+        *(torch.as_tensor(x, dtype=FLOAT) for x in (spread, log_std))
+    )
+    line = torch.linspace(-1, 1, components, dtype=FLOAT)
+    mu = torch.zeros(*far.shape, components, d, dtype=FLOAT)
+    mu[..., 0] = far[..., None] * line + 0.3
+    logits = torch.linspace(0.2, -0.2, components, dtype=FLOAT).expand(mu.shape[:-1])
+    policy = Mixture(logits, mu, narrow[..., None, None].expand_as(mu).clone())
     return Problem("report_mixture", policy, Objective(mixture_log_density(m, weight, K, d), alpha))
 
 
 def gaussian_target(
-    m: float = 1.0,
-    s: float = 0.8,
-    mu: float = 0.2,
-    log_std: float = -0.5,
+    m: Number = 1.0,
+    s: Number = 0.8,
+    mu: Number = 0.2,
+    log_std: Number = -0.5,
     d: int = 1,
-    alpha: float = 1.0,
+    alpha: Number = 1.0,
 ) -> Problem:
     """Q = log N(a; m, s²): J = KL(π‖N(m, s²)) at α = 1, zero at μ = m, σ = s."""
     _positive(s=s)
 
     def log_density(a: Tensor) -> Tensor:
-        return (-(((a - m) / s) ** 2) / 2 - math.log(s * math.sqrt(2 * math.pi))).sum(-1)
+        log_z = log(axis(s) * math.sqrt(2 * math.pi))
+        return (-(((a - axis(m)) / axis(s)) ** 2) / 2 - log_z).sum(-1)
 
     def value(policy: Policy) -> Tensor:
         assert isinstance(policy, Gaussian)
-        second = ((policy.mu - m) ** 2 + torch.exp(2 * policy.log_std)) / s**2
-        log_z = math.log(s * math.sqrt(2 * math.pi))
+        second = ((policy.mu - axis(m)) ** 2 + torch.exp(2 * policy.log_std)) / axis(s) ** 2
+        log_z = log(axis(s) * math.sqrt(2 * math.pi))
         return (second / 2 + log_z).sum(-1) - alpha * policy.entropy()
 
-    policy = gaussian([mu] * d, [log_std] * d)
+    policy = gaussian(mu, log_std, d)
     return Problem("gaussian_target", policy, Objective(log_density, alpha), value)
 
 
+def sac_quadratic(
+    distance: Number = 0.6, tau: Number = 1.5, sigma: Number = 0.7, alpha: Number = 0.5, d: int = 1
+) -> Problem:
+    """Q = −k|a|²/2 by what decides who wins: distance = |μ|/σ and tau = kσ²/α; best at (0, 1)."""
+    _positive(tau=tau, sigma=sigma, alpha=alpha)
+    _at_least_one(d=d)
+    k = tau * alpha / sigma**2
+
+    def value(policy: Policy) -> Tensor:
+        assert isinstance(policy, Gaussian)
+        second = policy.mu**2 + torch.exp(2 * policy.log_std)
+        return (k * second.sum(-1)) / 2 - alpha * policy.entropy()
+
+    policy = gaussian(distance * sigma / math.sqrt(d), log(sigma), d)
+    objective = Objective(lambda a: -k * (a**2).sum(-1) / 2, alpha)
+    return Problem("sac_quadratic", policy, objective, value)
+
+
 def quadratic(
-    d: int = 2, condition: float = 10.0, alpha: float = 0.5, sigma: float = 0.7, seed: int = 0
+    d: int = 2, condition: Number = 10.0, alpha: Number = 0.5, sigma: Number = 0.7, seed: int = 0
 ) -> Problem:
     """Q = −½ (a − m)ᵀH(a − m), eigenvalues of H from 1 to `condition`, randomly rotated."""
     _positive(condition=condition, sigma=sigma)
     _at_least_one(d=d)
     rng = torch.Generator().manual_seed(seed)
     rotation = torch.linalg.qr(torch.randn(d, d, generator=rng, dtype=FLOAT)).Q
-    eigenvalues = torch.logspace(0, math.log10(condition), d, dtype=FLOAT)
-    H = rotation @ torch.diag(eigenvalues) @ rotation.T
+    eigenvalues = axis(condition) ** torch.linspace(0, 1, d, dtype=FLOAT)
+    H = (rotation * eigenvalues[..., None, :]) @ rotation.T  # [*batch, d, d]
     m = torch.randn(d, generator=rng, dtype=FLOAT) / math.sqrt(d)
 
     def Q(a: Tensor) -> Tensor:
         step = a - m.to(a)
-        return -((step @ H.to(a)) * step).sum(-1) / 2
+        return -((step[..., None, :] @ H.to(a))[..., 0, :] * step).sum(-1) / 2
 
     def value(policy: Policy) -> Tensor:
         assert isinstance(policy, Gaussian)
-        trace = (H.diagonal() * torch.exp(2 * policy.log_std)).sum(-1)
+        trace = (H.diagonal(dim1=-2, dim2=-1) * torch.exp(2 * policy.log_std)).sum(-1)
         return trace / 2 - Q(policy.mu) - alpha * policy.entropy()
 
-    policy = gaussian([0.0] * d, [math.log(sigma)] * d)
+    policy = gaussian(0.0, log(sigma), d)
     return Problem("quadratic", policy, Objective(Q, alpha), value)
 
 
 def cosine(
-    frequency: float = 3.0, mu: float = 0.4, sigma: float = 0.7, alpha: float = 0.2, d: int = 1
+    frequency: Number = 3.0,
+    mu: Number = 0.4,
+    sigma: Number = 0.7,
+    alpha: Number = 0.2,
+    d: int = 1,
 ) -> Problem:
     """Q = Σ_i cos(w a_i): reparameterization grows with w, the score function does not."""
     _positive(sigma=sigma)
@@ -165,15 +217,17 @@ def cosine(
 
     def value(policy: Policy) -> Tensor:
         assert isinstance(policy, Gaussian)
-        damping = torch.exp(-(frequency**2) * torch.exp(2 * policy.log_std) / 2)
-        return -(damping * torch.cos(frequency * policy.mu)).sum(-1) - alpha * policy.entropy()
+        damping = torch.exp(-(axis(frequency) ** 2) * torch.exp(2 * policy.log_std) / 2)
+        return (
+            -(damping * torch.cos(axis(frequency) * policy.mu)).sum(-1) - alpha * policy.entropy()
+        )
 
-    objective = Objective(lambda a: torch.cos(frequency * a).sum(-1), alpha)
-    return Problem("cosine", gaussian([mu] * d, [math.log(sigma)] * d), objective, value)
+    objective = Objective(lambda a: torch.cos(axis(frequency) * a).sum(-1), alpha)
+    return Problem("cosine", gaussian(mu, log(sigma), d), objective, value)
 
 
 def bump(
-    k: float = 1.0, mu: float = 0.8, sigma: float = 0.7, alpha: float = 0.2, d: int = 1
+    k: Number = 1.0, mu: Number = 0.8, sigma: Number = 0.7, alpha: Number = 0.2, d: int = 1
 ) -> Problem:
     """Q = Σ_i exp(−k a_i²)."""
     _positive(k=k, sigma=sigma)
@@ -181,15 +235,15 @@ def bump(
 
     def value(policy: Policy) -> Tensor:
         assert isinstance(policy, Gaussian)
-        wide = 1 + 2 * k * torch.exp(2 * policy.log_std)
-        mean = torch.exp(-k * policy.mu**2 / wide) / wide.sqrt()
+        wide = 1 + 2 * axis(k) * torch.exp(2 * policy.log_std)
+        mean = torch.exp(-axis(k) * policy.mu**2 / wide) / wide.sqrt()
         return -mean.sum(-1) - alpha * policy.entropy()
 
-    objective = Objective(lambda a: torch.exp(-k * a**2).sum(-1), alpha)
-    return Problem("bump", gaussian([mu] * d, [math.log(sigma)] * d), objective, value)
+    objective = Objective(lambda a: torch.exp(-axis(k) * a**2).sum(-1), alpha)
+    return Problem("bump", gaussian(mu, log(sigma), d), objective, value)
 
 
-def quartic(mu: float = 0.0, sigma: float = 1.0, alpha: float = 0.0) -> Problem:
+def quartic(mu: Number = 0.0, sigma: Number = 1.0, alpha: Number = 0.0) -> Problem:
     """Q = (a² − 2)(a² − 9): nabla-log without a baseline beats reparameterization for μ."""
     _positive(sigma=sigma)
 
@@ -202,34 +256,38 @@ def quartic(mu: float = 0.0, sigma: float = 1.0, alpha: float = 0.0) -> Problem:
         fourth, second = m**4 + 6 * m**2 * v + 3 * v**2, m**2 + v
         return -(fourth - 11 * second + 18).sum(-1) - alpha * policy.entropy()
 
-    return Problem("quartic", gaussian([mu], [math.log(sigma)]), Objective(Q, alpha), value)
+    return Problem("quartic", gaussian(mu, log(sigma)), Objective(Q, alpha), value)
 
 
 def step(
-    threshold: float = 0.5, mu: float = 0.3, sigma: float = 0.8, alpha: float = 0.2
+    threshold: Number = 0.5, mu: Number = 0.3, sigma: Number = 0.8, alpha: Number = 0.2
 ) -> Problem:
     """Q = 1[a > threshold]: it jumps, so pathwise estimators miss its gradient without a word."""
     _positive(sigma=sigma)
 
     def value(policy: Policy) -> Tensor:
         assert isinstance(policy, Gaussian)
-        z = (policy.mu - threshold) * torch.exp(-policy.log_std)
+        z = (policy.mu - axis(threshold)) * torch.exp(-policy.log_std)
         return -torch.special.ndtr(z).sum(-1) - alpha * policy.entropy()
 
-    objective = Objective(lambda a: (a > threshold).to(a).sum(-1) + 0 * a.sum(-1), alpha)
-    return Problem("step", gaussian([mu], [math.log(sigma)]), objective, value, smooth=False)
+    objective = Objective(lambda a: (a > axis(threshold)).to(a).sum(-1) + 0 * a.sum(-1), alpha)
+    return Problem("step", gaussian(mu, log(sigma)), objective, value, smooth=False)
 
 
 def squashed(
-    frequency: float = 4.0, mu: float = 0.3, sigma: float = 0.9, alpha: float = 0.2, d: int = 1
+    frequency: Number = 4.0,
+    mu: Number = 0.3,
+    sigma: Number = 0.9,
+    alpha: Number = 0.2,
+    d: int = 1,
 ) -> Problem:
     """A tanh policy as in SAC: Q = Σ_i cos(w tanh u_i), seen from u."""
     _positive(sigma=sigma)
-    objective = squash(Objective(lambda a: torch.cos(frequency * a).sum(-1), alpha))
-    return Problem("squashed", gaussian([mu] * d, [math.log(sigma)] * d), objective)
+    objective = squash(Objective(lambda a: torch.cos(axis(frequency) * a).sum(-1), alpha))
+    return Problem("squashed", gaussian(mu, log(sigma), d), objective)
 
 
-def landscape(alpha: float = 1.0, components: int = 1) -> Problem:
+def landscape(alpha: Number = 1.0, components: int = 1) -> Problem:
     """Q = −((x² + y − 11)² + (x + y² − 7)²)/40 (Himmelblau): four peaks of height 0 in 2-D.
 
     components > 1: a mixture policy with its centres on a circle.
@@ -250,7 +308,7 @@ def landscape(alpha: float = 1.0, components: int = 1) -> Problem:
 
 
 def mlp(
-    d: int = 2, width: int = 32, seed: int = 0, alpha: float = 0.1, sigma: float = 0.5
+    d: int = 2, width: int = 32, seed: int = 0, alpha: Number = 0.1, sigma: Number = 0.5
 ) -> Problem:
     """A frozen random critic: a tanh network with two hidden layers, a squashed policy."""
     _positive(sigma=sigma)
@@ -270,11 +328,11 @@ def mlp(
             a = (torch.tanh(a) if i else a) @ w.to(a) + b.to(a)
         return a[..., 0]
 
-    policy = gaussian([0.2] * d, [math.log(sigma)] * d)
+    policy = gaussian(0.2, log(sigma), d)
     return Problem("mlp", policy, squash(Objective(Q, alpha)))
 
 
-def bandit(arms: int = 4, alpha: float = 0.5, seed: int = 0) -> Problem:
+def bandit(arms: int = 4, alpha: Number = 0.5, seed: int = 0) -> Problem:
     """A Categorical policy over arms with fixed random rewards."""
     _at_least_one(arms=arms)
     rng = torch.Generator().manual_seed(seed)
@@ -290,6 +348,7 @@ PROBLEMS: dict[str, Callable[..., Problem]] = {
         report,
         report_mixture,
         gaussian_target,
+        sac_quadratic,
         quadratic,
         cosine,
         bump,
@@ -303,7 +362,7 @@ PROBLEMS: dict[str, Callable[..., Problem]] = {
 }
 
 
-def build(name: str, **settings: float) -> Problem:
+def build(name: str, **settings: Number) -> Problem:
     """The problem of that name; ValueError names the known problems or settings."""
     if name not in PROBLEMS:
         raise ValueError(f"unknown problem {name!r}; known: {', '.join(PROBLEMS)}")
@@ -311,16 +370,22 @@ def build(name: str, **settings: float) -> Problem:
     for key, number in settings.items():
         if key not in known:
             raise ValueError(f"{name} has no setting {key!r}; it has {', '.join(known)}")
-        if not math.isfinite(number):
+        if not bool(torch.as_tensor(number).isfinite().all()):
             raise ValueError(f"{key} must be finite, got {number}")
-        if isinstance(known[key].default, int) and number != int(number):
+        if isinstance(known[key].default, int) and (
+            isinstance(number, Tensor) or number != int(number)
+        ):
             raise ValueError(f"{key} must be a whole number, got {number}")
-    return PROBLEMS[name](**{k: type(known[k].default)(number) for k, number in settings.items()})
+    given = {
+        k: number if isinstance(number, Tensor) else type(known[k].default)(number)
+        for k, number in settings.items()
+    }
+    return PROBLEMS[name](**given)
 
 
-def _positive(**numbers: float) -> None:
+def _positive(**numbers: Number) -> None:
     for name, number in numbers.items():
-        if not number > 0:
+        if not bool((torch.as_tensor(number) > 0).all()):
             raise ValueError(f"{name} must be positive, got {number}")
 
 

@@ -32,11 +32,30 @@ def cosine_moments(omega: Numbers, psi: Numbers, D: int = 1) -> Moments:
     }
 
 
-def cosine_variances(frequency: Numbers, mu: Numbers, sigma: Numbers, D: int = 1) -> Moments:
-    """The same as variances: the mean, −w e^{−ω²/2} sin ψ, has ω² e^{−ω²} sin² ψ for its square."""
-    omega, psi = frequency * np.asarray(sigma), frequency * np.asarray(mu)
-    mean = np.square(omega) * np.exp(-np.square(omega)) * np.sin(psi) ** 2
-    return {k: (v - mean) / np.square(sigma) for k, v in cosine_moments(omega, psi, D).items()}
+def cosine_variances(
+    frequency: Numbers, mu: Numbers, sigma: Numbers, alpha: Numbers = 0.0
+) -> Moments:
+    """Variances for μ with Q = cos(wa), D = 1, at any temperature.
+
+    Eq. 13: (ω²(1 − q)/2 − ω²e^{−ω²} sin² ψ)/σ², whatever α;  STL α²/σ² + 2α E[Q″] more.
+    The score sees G = cos(ωε + ψ) + αε²/2: E[G²ε²] less its baseline's share. Proved as above.
+    """
+    frequency, mu, sigma = np.asarray(frequency), np.asarray(mu), np.asarray(sigma)
+    omega, psi, s2 = frequency * sigma, frequency * mu, np.square(sigma)
+    square, wave = np.square(omega), np.exp(-np.square(omega) / 2) * np.cos(psi)
+    none = cosine_moments(omega, psi)
+    mean = square * np.exp(-square) * np.sin(psi) ** 2
+    cross = alpha * wave * (3 - 6 * square + square**2) + 15 / 4 * np.square(alpha)
+    level = wave * (1 - square) + 3 / 2 * alpha  # E[G ε²]
+    constant = alpha * (np.log(sigma) + math.log(2 * math.pi) / 2)  # −cost = G + constant
+    best = none["score_function"] + cross - level**2 - mean
+    eq13 = none["reparameterization"] - mean
+    return {
+        "reparameterization": eq13 / s2,
+        "sticking_the_landing": (eq13 + alpha**2) / s2 - 2 * alpha * frequency**2 * wave,
+        "score_function": (best + (level + constant) ** 2) / s2,
+        "score_function_optimal": best / s2,
+    }
 
 
 def cosine_boundary(psi: float, D: int = 1) -> float:

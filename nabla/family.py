@@ -1,0 +1,159 @@
+"""A problem with settings left open: what a map turns, one setting along each axis."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from estimators import Categorical, Noise, Objective, Policy, squash
+from nabla.target import load_object, make_policy, parse_settings
+from toy_problems import PROBLEMS, Problem, build
+
+Settings = dict[str, Any]  # numbers, or tensors [B] for B problems at once
+
+
+@dataclass(frozen=True)
+class Family:
+    """make(settings) builds the problem; known: the settings that may vary, with their defaults."""
+
+    name: str
+    make: Callable[[Settings], Problem]
+    known: dict[str, float | int]
+
+    def at(self, **settings: Any) -> Problem:
+        return self.make({**self.known, **settings})
+
+    def batch(self, settings: Settings, size: int) -> tuple[Policy, Objective]:
+        """`size` problems at once, those settings being tensors [size]."""
+        problem = self.at(**settings)
+        policy = problem.policy
+        if policy.batch == torch.Size([]):  # no setting that varies reaches the policy
+            policy = policy.map(lambda p: p.expand(size, *p.shape))
+        if policy.batch != torch.Size([size]):
+            raise ValueError(f"{self.name} made a policy of batch {list(policy.batch)}")
+        return policy, problem.objective
+
+    def can_batch(self, axes: dict[str, np.ndarray]) -> bool:
+        """Whether a batch of problems is what one by one they are, at three random places."""
+        if any(isinstance(self.known[name], int) for name in axes):
+            return False
+        rng = np.random.default_rng(0)
+        picks = {name: rng.choice(values, 3) for name, values in axes.items()}
+        try:
+            policy, objective = self.batch({k: torch.tensor(v) for k, v in picks.items()}, 3)
+            a = policy.sample(4, Noise())  # [4, 3, d]
+            cost = objective.cost(policy, a)
+        except Exception:  # somebody's code, not made for tensors
+            return False
+        for i in range(3):
+            one = self.at(**{k: float(v[i]) for k, v in picks.items()})
+            mine = policy.map(lambda p, i=i: p[i])  # type: ignore[misc]
+            pairs = zip(mine.parameters().values(), one.policy.parameters().values(), strict=True)
+            if not all(p.shape == q.shape and torch.allclose(p, q.to(p)) for p, q in pairs):
+                return False
+            alone = one.objective.cost(one.policy, a[:, i])
+            if not torch.allclose(cost[:, i], alone, rtol=1e-9, atol=1e-12):
+                return False
+        return True
+
+
+def load_family(
+    name: str,
+    settings: Sequence[str] = (),
+    mu: Sequence[float] = (),
+    log_std: Sequence[float] = (),
+    logits: Sequence[float] = (),
+    alpha: float | None = None,
+    squashed: bool = False,
+) -> Family:
+    """A catalogue problem; or `module:function`, a Q or a function that makes a Problem.
+
+    A Q's settings are alpha, its own keyword arguments and, for a Gaussian, mu and log_std (one
+    number for all coordinates). A function that makes a Problem has no other arguments than
+    settings, all with defaults.
+    """
+    given = parse_settings(settings)
+    if ":" not in name:
+        if mu or log_std or logits:
+            raise ValueError(f"{name} has a policy of its own: change it by --set")
+        build(name, **given)
+        known = {k: p.default for k, p in inspect.signature(PROBLEMS[name]).parameters.items()}
+        family = Family(name, lambda s: build(name, **s), known)
+    else:
+        found = load_object(name)
+        if isinstance(found, Problem):
+            raise ValueError(f"{name} is one problem: a map needs a function of its settings")
+        family = _own(name, found, mu, log_std, logits)
+    fixed = {**given, **({} if alpha is None else {"alpha": alpha})}
+    for key in fixed:
+        if key not in family.known:
+            raise ValueError(f"{name} has no setting {key!r}; it has {', '.join(family.known)}")
+    kinds = {k: type(family.known[k]) for k in fixed}
+    family = replace(family, known={**family.known, **{k: kinds[k](v) for k, v in fixed.items()}})
+    return _squashed(family) if squashed else family
+
+
+def _own(
+    name: str,
+    found: Callable[..., Any],
+    mu: Sequence[float],
+    log_std: Sequence[float],
+    logits: Sequence[float],
+) -> Family:
+    parameters = list(inspect.signature(found).parameters.values())
+    if parameters and all(p.default is not p.empty for p in parameters):
+        if mu or log_std or logits:
+            raise ValueError(f"{name} makes a policy of its own: change it by --set")
+
+        def build_own(s: Settings) -> Problem:
+            problem = found(**s)
+            if not isinstance(problem, Problem):
+                raise ValueError(
+                    f"{name} must return a toy_problems.Problem (or take actions as its first "
+                    f"argument, if it is a Q), got {type(problem).__name__}"
+                )
+            return problem
+
+        return Family(name, build_own, {p.name: p.default for p in parameters})
+    policy = make_policy(mu, log_std, logits, torch.float64)
+    own = {p.name: p.default for p in parameters[1:] if isinstance(p.default, float | int)}
+    free: dict[str, float | int] = {"alpha": 1.0, **own}
+    parts = {k: p for k, p in policy.parameters().items() if k in ("mu", "log_std")}
+    if not logits:
+        free |= {k: float(p.mean()) for k, p in parts.items()}
+
+    def from_q(s: Settings) -> Problem:
+        tensors = {k: v for k, v in s.items() if isinstance(v, Tensor) and v.ndim}
+        size = max((v.shape for v in tensors.values()), default=torch.Size([]))
+        there = policy.map(lambda p: p.expand(*size, *p.shape))
+        moved = {
+            k: torch.as_tensor(s[k], dtype=torch.float64)[..., None].expand(*size, *p.shape).clone()
+            for k, p in parts.items()
+            if k in s and (isinstance(s[k], Tensor) or s[k] != free[k])
+        }
+        there = type(policy)(**{**there.parameters(), **moved})
+        mine = {k: s[k] for k in own}
+        Q: Callable[[Tensor], Tensor] = partial(found, **mine)
+        batched = {k: v for k, v in mine.items() if k in tensors}
+        if batched:
+            each = torch.vmap(lambda a, k: found(a, **{**mine, **k}), in_dims=(-2, 0), out_dims=-1)
+            Q = lambda a: each(a, batched)  # noqa: E731
+        return Problem(name, there, Objective(Q, s["alpha"]))
+
+    return Family(name, from_q, free)
+
+
+def _squashed(family: Family) -> Family:
+    if isinstance(family.at().policy, Categorical):
+        raise ValueError("--squash is for continuous actions, these are indices")
+
+    def make(s: Settings) -> Problem:
+        problem = family.make(s)
+        return replace(problem, objective=squash(problem.objective), value=None)
+
+    return replace(family, make=make)

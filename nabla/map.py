@@ -1,0 +1,226 @@
+"""`nabla map`: which estimator wins where, over any two settings of a problem."""
+
+import json
+import math
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+import tyro
+from tqdm import tqdm
+
+from estimators import CATALOGUE, Estimator
+from estimators.report import write_atomically
+from nabla.grid import Grid, Sheet, default_estimators, evaluate, spot_check
+from nabla.compare import require_folder
+from nabla.family import Family, load_family
+from nabla.figures import save_figure
+from nabla.mapfigure import map_figure
+from nabla.table import render
+from nabla.target import pick_estimators
+from nabla.winners import Map, collect, drop_biased, merge
+
+EXACT_GRID, MEASURED_GRID = 100, 16
+EXTRA = ("score_function_value", "score_function")
+
+
+def map_(
+    problem: Annotated[str, tyro.conf.Positional] = "sac_quadratic",
+    *,
+    x: str = "tau=0.3:3:log",
+    y: str = "distance=0:1.5",
+    estimators: tuple[str, ...] = (),
+    by: Literal["variance", "q", "seconds"] = "variance",
+    entry: Literal["total", "mu", "log_std", "logits"] = "total",
+    grid: int | None = None,
+    estimates: int = 2000,
+    seed: int = 0,
+    set: tuple[str, ...] = (),
+    mu: tuple[float, ...] = (),
+    log_std: tuple[float, ...] = (),
+    logits: tuple[float, ...] = (),
+    alpha: float | None = None,
+    squash: bool = False,
+    out: Path = Path("out"),
+) -> int:
+    """Draw which estimator has the least variance (× cost) over two settings of a problem.
+
+    Exact where nodes reach (at most two scalar draws an estimate), else measured: cells where
+    the best two are not told apart are hatched. Colour: the winner; paler: the second is close.
+    Saves the figure (PDF, PNG) and its data (npz).
+
+    Args:
+        problem: a name from `nabla problems`; your own Q as module:function (its keyword
+            arguments, alpha, and a Gaussian's mu and log_std are its settings); or
+            module:function with defaults for all its arguments that returns a Problem.
+        x: the setting along x, name=low:high or name=low:high:log.
+        y: the setting along y.
+        estimators: names from `nabla estimators`, or module:function.
+        by: least variance, variance × Q evaluations, or variance × seconds (both measured).
+        entry: total over the parameters, or of one of them.
+        grid: cells along each axis; by default 100, or 16 if cells are measured.
+        estimates: of each estimator on each cell that is measured.
+        seed: of the noise.
+        set: the problem's other settings, name=number.
+        mu: means of the policy, for a Q of your own.
+        log_std: log standard deviations of the policy, for a Q of your own.
+        logits: component or action logits of the policy, for a Q of your own.
+        alpha: temperature.
+        squash: take tanh of the actions.
+        out: folder for the results.
+    """
+    if grid is not None and not 2 <= grid <= 1000:
+        raise ValueError(f"grid must lie in [2, 1000], got {grid}")
+    if not 0 <= seed < 2**62:
+        raise ValueError(f"seed must lie in [0, 2⁶²), got {seed}")
+    if estimates < 2:
+        raise ValueError(f"estimates must be ≥ 2, got {estimates}")
+    require_folder(out)
+    family = load_family(problem, set, mu, log_std, logits, alpha, squash)
+    axes, logarithmic = parse_axes(family, (x, y), grid or EXACT_GRID)
+    policy = family.at(**{n: v[0].item() for n, v in axes.items()}).policy
+    chosen = pick_estimators(policy, estimators) if estimators else default_estimators(policy, by)
+    if len(chosen) < 2:
+        raise ValueError("a map compares two estimators or more")
+    if entry != "total" and entry not in policy.parameters():
+        raise ValueError(f"--entry {entry}: the policy has {', '.join(policy.parameters())}")
+    if grid is None and _needs_measuring(family, axes, chosen, entry, seed):
+        axes, logarithmic = parse_axes(family, (x, y), MEASURED_GRID)
+    sheets: dict[str, Sheet] = {}
+    skipped: dict[str, str] = {}
+    total = len(chosen) * math.prod(len(v) for v in axes.values())
+    with tqdm(total=total, leave=False, disable=None, unit_scale=True) as bar:
+        for name, estimator in chosen.items():
+            bar.set_description(name)
+            try:
+                sheets[name] = evaluate(
+                    family, axes, name, estimator, entry, estimates, seed, bar.update
+                )
+            except (ValueError, TypeError, RuntimeError) as error:
+                if name in estimators:
+                    raise
+                skipped[name] = " ".join(str(error).split())
+    skipped |= drop_biased(sheets)
+    if len(sheets) == 1 and not estimators:  # Q jumps: the score function against itself
+        for name in EXTRA:
+            more = CATALOGUE[type(policy)][name]
+            sheets[name] = evaluate(family, axes, name, more, entry, estimates, seed)
+            chosen[name] = more
+    if len(sheets) < 2:
+        why = "; ".join(f"{name}: {text}" for name, text in skipped.items())
+        raise ValueError(f"fewer than two estimators to compare; left out {why}")
+    same = merge(sheets)
+    result = collect(family, axes, logarithmic, sheets, by, entry)
+    folder = out / f"map-{problem.replace(':', '.')}-{'-'.join(axes)}"
+    command = shlex.join(["nabla", *sys.argv[1:]])
+    what = {"variance": "variance", "q": "variance × Q evaluations", "seconds": "variance × time"}
+    title = f"{problem}: least {what[by]}, {'all parameters' if entry == 'total' else entry}"
+    figure = map_figure(result, title)
+    save_data(result, sheets, folder, command)
+    paths = [folder / "map.npz", *save_figure(figure, folder / "figure", command)]
+    check = spot_check(family, axes, sheets, chosen, entry, seed)
+    print_map(result, sheets, title, check)
+    for name, other in same.items():
+        print(f"{name} is {other} here: the same variance on every cell")
+    for name, why in skipped.items():
+        print(f"left out {name}: {why}")
+    print("\n".join(map(str, paths)))
+    return 0
+
+
+def parse_axes(family: Family, texts: Sequence[str], count: int) -> tuple[Grid, dict[str, bool]]:
+    """name=low:high[:log] -> the values along it; whole numbers for a setting that is one."""
+    grid: Grid = {}
+    logarithmic: dict[str, bool] = {}
+    for text in texts:
+        name, _, ends = text.partition("=")
+        parts = ends.split(":")
+        try:
+            low, high = (float(p) for p in parts[:2])
+        except ValueError:
+            raise ValueError(
+                f"an axis is name=low:high or name=low:high:log, got {text!r}"
+            ) from None
+        if parts[2:] not in ([], ["log"]):
+            raise ValueError(f"an axis is name=low:high or name=low:high:log, got {text!r}")
+        if name not in family.known:
+            raise ValueError(
+                f"{family.name} has no setting {name!r}; it has {', '.join(family.known)}"
+            )
+        if name in grid:
+            raise ValueError(f"the two axes must differ, both are {name!r}")
+        log = parts[2:] == ["log"]
+        if not (math.isfinite(low) and math.isfinite(high) and low < high) or (log and low <= 0):
+            raise ValueError(f"{name} must go from low to high (above 0 for log), got {ends!r}")
+        values = np.geomspace(low, high, count) if log else np.linspace(low, high, count)
+        if isinstance(family.known[name], int):
+            values = np.unique(np.round(values).astype(int))
+        grid[name], logarithmic[name] = values, log
+    return grid, logarithmic
+
+
+def _needs_measuring(
+    family: Family, axes: Grid, chosen: dict[str, Estimator], entry: str, seed: int
+) -> bool:
+    """Whether nodes fail to reach one of the estimators at the far corner, where d is largest."""
+    corner = {n: v[-1:] for n, v in axes.items()}
+    sheets = []
+    for name, estimator in chosen.items():
+        try:
+            sheets.append(evaluate(family, corner, name, estimator, entry, 2, seed))
+        except (ValueError, TypeError, RuntimeError):
+            continue
+    return any(s.measured for s in sheets)
+
+
+def save_data(result: Map, sheets: dict[str, Sheet], folder: Path, command: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {f"axis_{n}": v for n, v in result.grid.items()}
+    for name, sheet in sheets.items():
+        arrays[f"variance_{name}"], arrays[f"half_{name}"] = sheet.variance, sheet.half
+        arrays[f"q_evaluations_{name}"], arrays[f"seconds_{name}"] = (
+            sheet.q_evaluations,
+            sheet.seconds,
+        )
+    part = folder / "map.npz.part"
+    with part.open("wb") as file:
+        np.savez_compressed(
+            file,
+            allow_pickle=False,
+            names=np.array(result.names),
+            winner=result.winner,
+            ratio=result.ratio,
+            decided=result.decided,
+            **arrays,
+        )
+    part.replace(folder / "map.npz")
+    write_atomically(
+        folder / "run.json", json.dumps({"command": command, "torch": torch.__version__}, indent=1)
+    )
+
+
+def print_map(result: Map, sheets: dict[str, Sheet], title: str, check: float) -> None:
+    cells = result.winner.size
+    rows = []
+    for i, name in enumerate(result.names):
+        won = (result.winner == i) & result.decided
+        lead = result.ratio[won]
+        rows.append(
+            [
+                name,
+                f"{100 * won.sum() / cells:.1f}",
+                f"{np.median(lead):.3g}" if won.any() else "–",
+                f"{sheets[name].q_evaluations.mean():g}",
+                "measured" if sheets[name].measured else "exact",
+            ]
+        )
+    print(f"{title}\n{cells:,} cells\n")
+    print(render(["estimator", "wins %", "median lead ×", "Q evals", "moments"], rows))
+    undecided = 100 * (1 - result.decided.mean())
+    print(f"\nnot decided: {undecided:.1f} % of the cells (hatched)")
+    if math.isfinite(check):
+        print(f"random cells against exact_moments: largest deviation {check:.1e} of 1 + variance")

@@ -1,0 +1,43 @@
+"""Closed-form variances of catalogue problems by their settings, for the boundaries on maps."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from toy_problems.theory_families import cosine_variances
+from toy_problems.theory_sac import quadratic_critic
+
+Numbers = float | np.ndarray
+Variances = dict[str, dict[str, Numbers]]  # {estimator: {"mu", "log_std", "total": …}}
+
+
+def closed_forms(problem: str, settings: Mapping[str, Any]) -> Variances | None:
+    """Of every estimator that has one, settings being all of the problem's; None if none has."""
+    return CLOSED_FORMS[problem](settings) if problem in CLOSED_FORMS else None
+
+
+def _cosine(s: Mapping[str, Any]) -> Variances | None:
+    if s["d"] != 1:
+        return None
+    mu = cosine_variances(s["frequency"], s["mu"], s["sigma"], s["alpha"])
+    return {name: {"mu": v} for name, v in mu.items()}
+
+
+def _sac_quadratic(s: Mapping[str, Any]) -> Variances:
+    sigma = np.asarray(s["sigma"])
+    k = s["tau"] * s["alpha"] / sigma**2
+    return quadratic_critic(s["distance"] * sigma, sigma, k, s["alpha"], s["d"])
+
+
+def _gaussian_target(s: Mapping[str, Any]) -> Variances:
+    delta = np.abs(s["mu"] - s["m"]) * np.sqrt(s["d"])
+    k = 1 / np.square(s["s"])
+    return quadratic_critic(delta, np.exp(s["log_std"]), k, s["alpha"], s["d"])
+
+
+CLOSED_FORMS: dict[str, Callable[[Mapping[str, Any]], Variances | None]] = {
+    "cosine": _cosine,
+    "sac_quadratic": _sac_quadratic,
+    "gaussian_target": _gaussian_target,
+}
