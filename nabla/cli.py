@@ -15,6 +15,7 @@ from nabla.identities import identities
 from nabla.map import map_
 from nabla.probe import probe
 from nabla.report import report
+from nabla.reproduce import reproduce
 from nabla.sweep import sweep
 from nabla.train import evaluate, plot, train
 from nabla.watch import watch
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "estimators": estimators,
     "problems": problems,
     "map": map_,
+    "reproduce": reproduce,
     "train": train,
     "evaluate": evaluate,
     "plot": plot,

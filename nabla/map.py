@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from estimators import CATALOGUE, Estimator
 from estimators.report import write_atomically
-from nabla.grid import Grid, Sheet, default_estimators, evaluate, spot_check
 from nabla.compare import require_folder
 from nabla.family import Family, load_family
 from nabla.figures import save_figure
+from nabla.grid import Grid, Sheet, default_estimators, evaluate, spot_check
 from nabla.mapfigure import map_figure
 from nabla.table import render
 from nabla.target import pick_estimators

@@ -5,8 +5,8 @@ from functools import partial
 
 import numpy as np
 
-from nabla.grid import Grid, Sheet, misses
 from nabla.family import Family
+from nabla.grid import Grid, Sheet, misses
 from toy_problems.theory_maps import closed_forms
 
 UNBIASED = ("score_function_optimal", "score_function_value", "score_function")

@@ -23,8 +23,8 @@ from estimators import (
     sticking_the_landing,
 )
 from estimators.batched import batched_moments
-from nabla.grid import evaluate
 from nabla.family import load_family
+from nabla.grid import evaluate
 from toy_problems import PROBLEMS, build, theory
 
 FLOAT = torch.float64
