@@ -10,6 +10,7 @@ import tyro
 
 from nabla.catalogue import estimators, problems
 from nabla.check import check
+from nabla.claims import claims
 from nabla.compare import compare
 from nabla.identities import identities
 from nabla.map import map_
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "probe": probe,
     "sweep": sweep,
     "report": report,
+    "claims": claims,
 }
 
 

@@ -7,6 +7,7 @@ Every one is computed here by one route and in tests/claims/test_quantities.py b
 """
 
 from collections.abc import Callable
+from functools import cache
 
 from toy_problems.quantities import article, blog, report, report_example, slides
 
@@ -21,6 +22,7 @@ QUANTITIES: dict[str, Callable[[], Value]] = {
 }
 
 
+@cache
 def numbers(name: str) -> list[float]:
     """The quantity as a list, whether it is one number or several."""
     value = QUANTITIES[name]()
