@@ -11,7 +11,7 @@ from typing import Any
 
 from estimators import Estimator, Noise, measure
 from nabla.compare import SOURCES
-from nabla.probe import probed
+from nabla.probe import probed, situation
 from nabla.target import load_problem, pick_estimators
 from nabla.train import saved_agent
 from sac_minimal.config import Config
@@ -92,17 +92,23 @@ class ProbeCell:
     estimates: int = 1000
     through: int = 200
     n: int | None = None
+    at: int = 0
     seed: int = 0
 
     def check(self) -> None:
-        saved_agent(Path(self.run))
+        saved_agent(Path(self.run), self.at)
 
     def compute(self, folder: Path) -> Any:
+        where = situation(Path(self.run), self.states, self.at, self.seed)
+        seen_by = where.landscape(self.seed)
         given = (self.estimators, self.estimates, self.through, self.n, self.seed)
-        return [
-            {"report": report.to_lists() | {"seconds": None}, "in_the_actor": inside.to_lists()}
-            for report, inside, _ in probed(Path(self.run), self.states, *given)
-        ]
+        return {
+            "landscape": seen_by.to_lists() if seen_by else None,
+            "estimators": [
+                {"report": report.to_lists() | {"seconds": None}, "in_the_actor": inside.to_lists()}
+                for report, inside, _ in probed(where, *given)
+            ],
+        }
 
 
 CELLS: dict[str, Any] = {"compare": CompareCell, "train": TrainCell, "probe": ProbeCell}

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +13,22 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from estimators import Estimator, Moments, Noise, Objective, Report, exact_gradient, measure
+from estimators import (
+    Estimator,
+    Gaussian,
+    Moments,
+    Noise,
+    Objective,
+    Policy,
+    Report,
+    exact_gradient,
+    measure,
+)
 from nabla.compare import save_comparison, single_samples
+from nabla.landscape import Landscape, landscape
 from nabla.table import render, with_error
 from nabla.target import pick_estimators
-from nabla.train import saved_agent
+from nabla.train import saved_agent, saved_checkpoint
 from sac_minimal.checkpoint import load
 from sac_minimal.networks import Network
 from sac_minimal.replay import Replay
@@ -33,13 +45,15 @@ def probe(
     estimates: int = 1000,
     through: int = 200,
     n: int | None = None,
+    at: int = 0,
     seed: int = 0,
 ) -> None:
     """Measure the estimators at a run's checkpoint, on states from its replay.
 
     At the actor's outputs: variance and cost, per state, and bias if actions are discrete. In the
     actor's parameters: the variance of the gradient of the mean loss over these states. Saves
-    what `nabla compare` saves, into RUN/probe.
+    what `nabla compare` saves, into RUN/probe. For a Gaussian policy it says too how the critic
+    curves: τ = kσ²/α, k = −E[∂²Q/∂a²], is 1 where the policy is as wide as the critic asks for.
 
     Args:
         run: folder of the run.
@@ -48,14 +62,16 @@ def probe(
         estimates: of each estimator, at the actor's outputs.
         through: of each estimator, in the actor's parameters.
         n: actions averaged inside one estimate, where an estimator takes it.
+        at: the step of a checkpoint that was kept (--keep-every); 0: the last checkpoint.
         seed: of the states and the noise.
     """
     seen, samples = [], {}
-    for report, inside, draws in probed(run, states, estimators, estimates, through, n, seed):
+    where = situation(run, states, at, seed)
+    for report, inside, draws in probed(where, estimators, estimates, through, n, seed):
         seen.append((report, inside))
         samples[report.estimator] = draws
     seen.sort(key=lambda pair: pair[0].total_variance)
-    folder = run / "probe"
+    folder = run / (f"probe-{at}" if at else "probe")
     command = shlex.join(["nabla", *sys.argv[1:]])
     paths = save_comparison([report for report, _ in seen], samples, folder, command)
     rows = [
@@ -70,12 +86,39 @@ def probe(
     ]
     header = ["estimator", "variance a state", "variance in the actor", "Q evals", "|bias|/se"]
     print(render(header, rows))
+    seen_by = where.landscape(seed)
+    if seen_by:
+        print(seen_by)
     print("\n".join(map(str, paths)))
 
 
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """An agent as it was, at states that it had seen."""
+
+    agent: SAC
+    obs: torch.Tensor
+    policy: Policy
+    objective: Objective
+
+    def landscape(self, seed: int) -> Landscape | None:
+        """None unless the policy is Gaussian."""
+        if not isinstance(self.policy, Gaussian) or not float(self.agent.alpha):
+            return None
+        return landscape(self.policy, self.objective, Noise(seed + 2))
+
+
+def situation(run: Path, states: int, at: int, seed: int) -> Situation:
+    if states < 2:
+        raise ValueError(f"states must be ≥ 2, got {states}")
+    agent = saved_agent(run, at)
+    obs = replayed_states(run, agent, states, at, seed)
+    objective = agent.objective([p.detach() for p in agent.trained["critics"]], obs)
+    return Situation(agent, obs, agent.policy(obs).detach(), objective)
+
+
 def probed(
-    run: Path,
-    states: int,
+    where: Situation,
     estimators: tuple[str, ...],
     estimates: int,
     through: int,
@@ -86,13 +129,10 @@ def probed(
 
     Estimators that do not apply are left out with a word, unless they were named.
     """
-    for name, number in (("states", states), ("estimates", estimates), ("through", through)):
+    for name, number in (("estimates", estimates), ("through", through)):
         if number < 2:
             raise ValueError(f"{name} must be ≥ 2, got {number}")
-    agent = saved_agent(run)
-    obs = replayed_states(run, agent, states, seed)
-    policy = agent.policy(obs).detach()
-    objective = agent.objective([p.detach() for p in agent.trained["critics"]], obs)
+    agent, policy, objective = where.agent, where.policy, where.objective
     # A ReLU critic has too many kinks for nodes; over discrete actions the sum is exact anyway.
     exact = exact_gradient(policy, objective) if agent.space.discrete else None
     chosen = pick_estimators(policy, estimators)
@@ -107,22 +147,22 @@ def probed(
                 rng=Noise(seed),
                 exact=exact,
                 name=name,
-                problem=f"{agent.config.task}, {states} states",
+                problem=f"{agent.config.task}, {len(where.obs)} states",
             )
         except (ValueError, TypeError) as error:
             if estimators:
                 raise
             print(f"left out {name}: {error}")
             continue
-        inside = parameter_variance(agent, estimator, objective, obs, through, seed)
+        inside = parameter_variance(agent, estimator, objective, where.obs, through, seed)
         yield report, inside, single_samples(estimator, policy, objective, Noise(seed + 1), SAMPLES)
 
 
-def replayed_states(run: Path, agent: SAC, count: int, seed: int) -> torch.Tensor:
-    """[count, observations], uniformly from what the run had stored at its checkpoint."""
+def replayed_states(run: Path, agent: SAC, count: int, at: int, seed: int) -> torch.Tensor:
+    """[count, observations], uniformly from what the run had stored at that checkpoint."""
     slack = agent.config.checkpoint_every + 2 * agent.config.envs
     replay = Replay(run / "replay.f32", agent.space, agent.config.replay, slack)
-    replay.count = int(load(run / "checkpoint.npz", agent)["written"])
+    replay.count = int(load(saved_checkpoint(run, at), agent)["written"])
     return replay.sample(count, torch.Generator().manual_seed(seed)).obs
 
 

@@ -89,7 +89,7 @@ def summary(cell: Cell) -> str:
         return f"total variance {with_error(seen.total_variance, seen.total_variance_sem)}"
     if command == "train":
         return f"return {result['metrics'][-1]['return']:.1f}"
-    return f"{len(result)} estimators"
+    return f"{len(result['estimators'])} estimators"
 
 
 def draw(cells: Sequence[Cell], axes: Sequence[str]) -> Figure | None:

@@ -97,8 +97,15 @@ class Work:
 
 
 def run_sweep(sweep: Sweep, out: Path, engine: str = "loky", retry_failed: bool = False) -> Store:
+    """Runs the cells of the sweep that `out` does not hold yet."""
+    return run_cells(sweep.cells(), out, engine, retry_failed)
+
+
+def run_cells(
+    given: Sequence[Any], out: Path, engine: str = "loky", retry_failed: bool = False
+) -> Store:
     """Runs the cells that `out` does not hold yet; a cell that fails does not stop the others."""
-    cells = {identity(cell): cell for cell in sweep.cells()}
+    cells = {identity(cell): cell for cell in given}
     with locked(out):
         store = Store(out / "cells.sqlite")
         known = store.done()

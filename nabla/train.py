@@ -19,7 +19,7 @@ from sac_minimal.config import Config
 from sac_minimal.envs import make
 from sac_minimal.lineage import make_agent
 from sac_minimal.sac import SAC
-from sac_minimal.train import Row
+from sac_minimal.train import Row, kept
 from sac_minimal.train import evaluate as evaluate_agent
 from sac_minimal.train import train as train_agent
 
@@ -143,14 +143,22 @@ def saved_config(run: Path) -> Config:
         raise ValueError(f"{path} is not a run's configuration: {error}") from None
 
 
-def saved_agent(run: Path) -> SAC:
+def saved_agent(run: Path, at: int = 0) -> SAC:
+    """As it was after step `at` (0: at the last checkpoint)."""
     config = saved_config(run)
     torch.set_num_threads(config.threads)
     agent = make_agent(config, make(config.task).space, Noise(config.seed))
-    if not (run / "checkpoint.npz").exists():
-        raise ValueError(f"{run} has no checkpoint yet")
-    load(run / "checkpoint.npz", agent)
+    load(saved_checkpoint(run, at), agent)
     return agent
+
+
+def saved_checkpoint(run: Path, at: int = 0) -> Path:
+    path = kept(run, at) if at else run / "checkpoint.npz"
+    if not path.exists():
+        steps = sorted(int(p.stem.split("-")[1]) for p in run.glob("checkpoint-*.npz"))
+        there = f"; it kept those of {', '.join(map(str, steps))} (--keep-every)" if at else " yet"
+        raise ValueError(f"{run} has no checkpoint{f' of step {at}' if at else ''}{there}")
+    return path
 
 
 def saved_curve(run: Path) -> np.ndarray:

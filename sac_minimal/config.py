@@ -73,6 +73,8 @@ class Config:
     eval_episodes: int = 5
     checkpoint_every: int = 1000
     """Steps between checkpoints."""
+    keep_every: int = 0
+    """Steps between checkpoints that stay, as checkpoint-STEP.npz; 0: only the last one stays."""
     threads: int = 2
     compile: bool = False
     """torch.compile the whole update: about 15 s once, then faster."""
@@ -80,7 +82,7 @@ class Config:
     """Products between hidden layers in bfloat16."""
 
     def __post_init__(self) -> None:
-        least = dict.fromkeys(COUNTS.split(), 1) | {"warmup": 0, "actor_every": 0}
+        least = dict.fromkeys(COUNTS.split(), 1) | {"warmup": 0, "actor_every": 0, "keep_every": 0}
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise ValueError(f"{name} must be ≥ {bound}, got {getattr(self, name)}")

@@ -4,7 +4,7 @@ import copy
 import csv
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +78,18 @@ class Loop:
                     batch = self.replay.sample(config.batch, self.rng.generator)
                     self.updates += 1
                     seen |= self._update(batch, self.updates % config.delay == 0)
-            last = self.step >= config.steps
-            if last or self.step // config.eval_every > before // config.eval_every:
+            last, keep = self.step >= config.steps, self._passed(config.keep_every, before)
+            if last or self._passed(config.eval_every, before):
                 self._evaluate(seen)
             progress(self.step, self.metrics[-1] if self.metrics else {})
-            if last or self.step // config.checkpoint_every > before // config.checkpoint_every:
+            if last or keep or self._passed(config.checkpoint_every, before):
                 self._check(seen)
-                self._save()
+                self._save([kept(self.folder, self.step)] if keep else [])
         return self.metrics
+
+    def _passed(self, every: int, before: int) -> bool:
+        """Whether the last step passed a multiple of `every` (0: never)."""
+        return every > 0 and self.step // every > before // every
 
     def _update(self, batch: Batch, actor: bool) -> dict[str, torch.Tensor]:
         def rehearse(rng: Noise) -> None:
@@ -150,7 +154,7 @@ class Loop:
                     f"the last good checkpoint is kept in {self.folder}"
                 )
 
-    def _save(self) -> None:
+    def _save(self, others: Sequence[Path]) -> None:
         rest: dict[str, Any] = {
             "step": self.step,
             "updates": self.updates,
@@ -165,7 +169,8 @@ class Loop:
             for key, value in env.state().items():
                 rest[f"env{i}.{key}"] = value
         self.replay.array.flush()
-        checkpoint.save(self.path, self.agent, rest)
+        for path in [*others, self.path]:
+            checkpoint.save(path, self.agent, rest)
 
     def _restore(self) -> None:
         rest = checkpoint.load(self.path, self.agent)
@@ -182,6 +187,11 @@ class Loop:
                 )
         except KeyError as error:
             raise ValueError(f"{self.path} lacks {error}: not a checkpoint of this task") from None
+
+
+def kept(run: Path, step: int) -> Path:
+    """A checkpoint that stays."""
+    return run / f"checkpoint-{step}.npz"
 
 
 def evaluate(

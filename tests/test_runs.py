@@ -348,3 +348,16 @@ def test_bands_cover_the_interquartile_mean():
     low, high = bootstrap_band(np.ones((3, 2)))
     assert (low == 1).all()
     assert (high == 1).all()
+
+
+def test_kept_checkpoints_are_those_of_a_shorter_run(tmp_path):
+    """What stays of step 120 is, bit for bit, where a run of 120 steps ends."""
+    long, short = tmp_path / "long", tmp_path / "short"
+    train(replace(SMALL, steps=200, keep_every=60), long, lambda step, row: None)
+    train(replace(SMALL, steps=120), short, lambda step, row: None)
+    assert sorted(p.name for p in long.glob("checkpoint-*")) == [
+        f"checkpoint-{s}.npz" for s in (120, 180, 60)
+    ]
+    assert fingerprint(saved_agent(long, at=120)) == fingerprint(saved_agent(short))
+    with pytest.raises(ValueError, match="no checkpoint of step 100; it kept those of 60, 120"):
+        saved_agent(long, at=100)
