@@ -48,6 +48,14 @@ class Landscape:
         parts = {name: getattr(self, name) for name in ("sigma", "gradient", "hessian", "tau")}
         return {name: value.tolist() for name, value in parts.items()} | {"alpha": self.alpha}
 
+    @classmethod
+    def from_lists(cls, lists: dict[str, Any]) -> "Landscape":
+        """What `to_lists` made."""
+        sigma, gradient, hessian = (
+            np.asarray(lists[name]) for name in ("sigma", "gradient", "hessian")
+        )
+        return cls(sigma, gradient, hessian, lists["alpha"])
+
 
 def landscape(
     policy: Gaussian, objective: Objective, rng: Noise, draws: int = 4096, chunk: int = 256

@@ -15,6 +15,7 @@ from PIL import Image
 from estimators import CATALOGUE, Noise
 from nabla.cli import main
 from nabla.statistics import bootstrap_band, interquartile_mean
+from nabla.train import saved_agent
 from sac_minimal.config import KINDS, Config
 from sac_minimal.envs import Goal, Space, make
 from sac_minimal.lineage import make_agent
