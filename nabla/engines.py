@@ -1,6 +1,8 @@
 """One function over many items: in this process, on its cores, or on a dask cluster."""
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
@@ -60,13 +62,12 @@ def _serial(fn: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Done]:
 def _loky(fn: Callable[[Any], Any], items: Sequence[Any], workers: int) -> Iterator[Done]:
     """Never more items submitted than there are workers: when one of them takes a worker down,
     it is among the few that were running, and each of those is tried again alone."""
-    from joblib.externals.loky import ProcessPoolExecutor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     waiting = list(enumerate(items))[::-1]
     while waiting:
         suspects: list[tuple[int, Any]] = []
-        with ProcessPoolExecutor(workers) as pool:
+        with _pool(workers) as pool:
             running: dict[Future[Any], tuple[int, Any]] = {}
             while (waiting and not suspects) or running:
                 while waiting and not suspects and len(running) < workers:
@@ -79,10 +80,28 @@ def _loky(fn: Callable[[Any], Any], items: Sequence[Any], workers: int) -> Itera
                     else:
                         yield _done(index, future)
         for index, item in suspects:
-            with ProcessPoolExecutor(1) as pool:
+            with _pool(1) as pool:
                 alone = pool.submit(single_threaded, fn, item)
                 wait([alone])
                 yield _done(index, alone)
+
+
+def _pool(workers: int) -> Any:
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(workers, initializer=_follow, initargs=(os.getpid(),))
+
+
+def _follow(driver: int) -> None:
+    """A worker ends with its driver, even one that was killed: else it would go on with a cell
+    that the next driver begins again."""
+
+    def watch() -> None:
+        while os.getppid() == driver:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _connect(address: str) -> Any:

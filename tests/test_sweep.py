@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from slow_cell import SlowCell
 
@@ -93,9 +94,11 @@ def test_a_killed_driver_resumes_where_it_was(tmp_path):
     while not log.exists() or len(log.read_text().split()) < 20:
         time.sleep(0.01)
         assert driver.poll() is None
+    workers = psutil.Process(driver.pid).children()
+    assert len(workers) >= 2
     driver.send_signal(signal.SIGKILL)
     driver.wait()
-    time.sleep(0.5)  # what its workers still had in hand
+    assert psutil.wait_procs(workers, timeout=30)[1] == []  # they end with it
     store = Store(out / "cells.sqlite")
     before = {row["config"]["number"] for row in store.rows()}
     store.close()
