@@ -47,8 +47,11 @@ def equal(a: Numbers, b: Numbers, within: float = 1e-9) -> Comparison:
     if within < gap < 10 * within:
         raise ValueError(f"too close to call: {one} and {two} to {within:g}")
     holds = gap <= within
-    tolerance = f" (to {within:g})" if within > 1e-6 else ""
-    return Comparison(f"{show(one)} {'=' if holds else '≠'} {show(two)}{tolerance}", holds)
+    left, right = show(one), show(two)
+    text = f"{left} {'=' if holds else '≠'} {right}"
+    if holds and left == right:
+        text = left if not two.any() else f"both {left}"
+    return Comparison(text + (f" (to {within:g})" if within > 1e-6 else ""), holds)
 
 
 def unequal(a: Numbers, b: Numbers, within: float = 1e-9) -> Comparison:
@@ -72,6 +75,7 @@ def fact(text: str, holds: bool) -> Comparison:
 def show(numbers: Numbers) -> str:
     """Five digits; what is zero to within rounding as 0."""
     cells = [f"{x:.5g}" if abs(x) > 1e-11 else "0" for x in np.atleast_1d(numbers).ravel()]
+    cells = [cell.replace("-", "−", 1) if cell[0] == "-" else cell for cell in cells]
     return cells[0] if len(cells) == 1 else "(" + ", ".join(cells) + ")"
 
 
@@ -82,8 +86,7 @@ class Check:
     comparison: Comparison
 
     def __str__(self) -> str:
-        mark = "✓" if self.comparison.holds else "✗"
-        return f"{mark} {self.kind}, {self.label}: {self.comparison.text}"
+        return f"{'✓' if self.comparison.holds else '✗'} {self.label}: {self.comparison.text}"
 
 
 @dataclass

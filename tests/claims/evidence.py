@@ -1,6 +1,8 @@
-"""What several claims compute: one draw, a mean, the exact answer, and the double well."""
+"""What several claims compute: one draw, a mean, the exact answer, the double well, a task."""
 
+import logging
 import math
+import warnings
 
 import numpy as np
 import torch
@@ -35,6 +37,22 @@ def kl_to_well(mu, sigma):
         return p * (log_p - well(a) + log_z)
 
     return quad(integrand, mu - 12 * sigma, mu + 12 * sigma, epsabs=1e-12, limit=200)[0]
+
+
+def control_suite(domain, task):
+    """A task of the DeepMind Control Suite; what it says about displays and old models is noise
+    here. Needs `bootstrap.py mujoco dm`, so it is imported only when asked for."""
+    talk = logging.getLogger("absl")
+    level = talk.level
+    talk.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from dm_control import suite
+
+            return suite.load(domain, task, task_kwargs={"random": 0})
+    finally:
+        talk.setLevel(level)
 
 
 def actor_loss(mu, sigma, Q=well):

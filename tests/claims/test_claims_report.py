@@ -725,8 +725,10 @@ def test_r33(e):
         one, two = (
             q.variances(x, p.policy, p.objective)[0] for x in (reparameterization, score_function)
         )
+        less, more = (one, two) if sign > 0 else (two, one)
+        name = "reparameterization" if sign > 0 else "nabla-log"
         e.printed(
-            f"Q = cos wa at {factor} of the boundary wσ = 0.85115", below(sign * one, sign * two)
+            f"Q = cos wa at {factor} of the boundary wσ = 0.85115: {name} wins", below(less, more)
         )
     m = numbers("R33.abs_boundary")[0]
     kink = Objective(lambda a: -((a.abs() - 1.1 * m) ** 2).sum(-1) / 2, 0.0)

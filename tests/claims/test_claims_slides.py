@@ -540,8 +540,11 @@ def test_s23(e):
 def test_s24(e):
     mdp = loop()
     Q = soft_action_values(mdp, PI, ALPHA)
-    y = mdp.r + mdp.gamma * mdp.P @ (PI * (np.minimum(Q, Q) - ALPHA * np.log(PI))).sum(-1)
-    e.printed("critics that agree: the soft Bellman operator's fixed point", equal(y, Q))
+    least = np.minimum(Q, Q + np.array([[0.0, 0.3], [1.2, 0.1], [0.4, 0.0]]))
+    y = mdp.r + mdp.gamma * mdp.P @ (PI * (least - ALPHA * np.log(PI))).sum(-1)
+    e.printed(
+        "one critic right, one too high: the soft Bellman operator's fixed point", equal(y, Q)
+    )
     agent = SAC(Config(), Space(3, 2, True), Noise())
     obs = torch.eye(3)
     value = agent.soft_value(agent.targets["critics"], obs, Noise()).detach().double().numpy()
@@ -618,9 +621,9 @@ def test_s28(e):
         e.printed(f"bandit (1, ½, 0), from α = {start}", equal(path[-1], star))
     e.printed("the entropy there", equal(float(entropy(best_policy(star, BANDIT))), TARGET))
     e.printed(
-        "too much entropy lowers α, too little raises it",
-        below(dual_slope(1.0, BANDIT, TARGET), dual_slope(3.0, BANDIT, TARGET)),
+        "too little entropy, α = 1: dloss/dα, α rises", below(dual_slope(1.0, BANDIT, TARGET), 0)
     )
+    e.printed("too much, α = 3: α falls", below(0, dual_slope(3.0, BANDIT, TARGET)))
 
 
 @claim(
@@ -760,7 +763,7 @@ def test_s35(e):
     where="reference “(202) What matters in on-policy reinforcement learning?”",
     says="The year is 202.",
     verdict=WRONG,
-    correction="2020, as in the slides' own bibliography.",
+    correction="2020, as in the slides' own bibliography. (Wording.)",
     matters=SLIP,
 )
 def test_s36(e):
