@@ -20,6 +20,7 @@ LEVELS = {
     MISLEADS: "Could mislead",
     SLIP: "Wording and slips",
 }
+HEADINGS = {"as printed": "As printed", "corrected": "Corrected", "known": "Besides"}
 HOW_TO_READ = (
     "✓ came out as stated, ✗ did not. Two routes to a number are compared to 1e-9 of the larger "
     "of it and 1, unless another tolerance is given in brackets."
@@ -121,7 +122,7 @@ def evidence(one: Claim) -> list[str]:
     """A line for each kind: *As printed.* ✗ what was computed: 1 ≠ 2; ✓ …"""
     kinds = dict.fromkeys(c.kind for c in one.evidence.checks)
     return [
-        f"*{kind.capitalize()}.* "
+        f"*{HEADINGS[kind]}.* "
         + "; ".join(escaped(str(c)) for c in one.evidence.checks if c.kind == kind)
         for kind in kinds
     ]
@@ -132,6 +133,10 @@ def numerals(value: Value) -> str:
 
 
 def escaped(text: str) -> str:
-    """What markdown would take for its own, outside `code`: V* and E_{π*} are mathematics here."""
+    """What markdown would take for its own, outside `code`: V* and E_{π*} are mathematics here.
+    And −1 with a minus sign."""
     parts = re.split(r"(`[^`]*`)", " ".join(text.split()))
-    return "".join(x if x[:1] == "`" else re.sub(r"([\\*_~|<])", r"\\\1", x) for x in parts)
+    for i, part in enumerate(parts):
+        if not part.startswith("`"):
+            parts[i] = re.sub(r"([\\*_~|<])", r"\\\1", re.sub(r"(?<!\w)-(?=\d)", "−", part))
+    return "".join(parts)

@@ -75,7 +75,6 @@ def fact(text: str, holds: bool) -> Comparison:
 def show(numbers: Numbers) -> str:
     """Five digits; what is zero to within rounding as 0."""
     cells = [f"{x:.5g}" if abs(x) > 1e-11 else "0" for x in np.atleast_1d(numbers).ravel()]
-    cells = [cell.replace("-", "−", 1) if cell[0] == "-" else cell for cell in cells]
     return cells[0] if len(cells) == 1 else "(" + ", ".join(cells) + ")"
 
 

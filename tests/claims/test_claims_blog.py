@@ -166,12 +166,20 @@ def test_b03(e):
     verdict=HOLDS,
 )
 def test_b04(e):
-    mdp = loop()
-    Q = action_values(mdp, PI)
-    V = (PI * Q).sum(-1)
-    e.printed("r + γE V", equal(mdp.r + mdp.gamma * mdp.P @ V, Q))
-    two = np.einsum("sat,tb,tb->sa", mdp.P, PI, Q)
-    e.printed("r + γE Q(s', a')", equal(mdp.r + mdp.gamma * two, Q))
+    mdp = loop(1.0)
+
+    def Q(horizon):
+        """E[Σ r | s_0, a_0] by enumeration."""
+        table = np.zeros((3, 2))
+        for start in range(3):
+            for path in trajectories(mdp, PI, start, horizon):
+                table[start, path.actions[0]] += path.probability * sum(path.rewards)
+        return table / PI
+
+    V = [expected_return(mdp, THETA, start, 2) for start in range(3)]
+    e.printed("T = 3 by enumeration: Q_0 and r + E V_1", equal(mdp.r + mdp.P @ V, Q(3)))
+    two = np.einsum("sat,tb,tb->sa", mdp.P, PI, Q(2))
+    e.printed("Q_0 and r + E Q_1(s', a')", equal(mdp.r + two, Q(3)))
 
 
 # The graph
@@ -348,7 +356,7 @@ def test_b17(e):
 def test_b18(e):
     e.printed("cells that disagree", equal(numbers("B18.wrong_cells")[0], 0))
     where = np.argwhere(np.abs(blog.TABLE - blog.TEXT) > 1e-3)
-    e.corrected("they are (DP, s1) and (MC, s3)", equal(where, [[0, 0], [1, 2]]))
+    e.corrected("row and column, from 0: (DP, s1) and (MC, s3)", equal(where, [[0, 0], [1, 2]]))
     e.corrected("their values", equal([numbers("B06.dp")[0], numbers("B12.mc")[2]], [-34 / 15, -2]))
 
 

@@ -181,8 +181,8 @@ def test_r07(e):
     where="§4, ε ~ N(0, 1) for vectors μ and σ",
     says="One scalar ε ~ N(0, 1) is enough to sample the vector a = μ + εσ.",
     verdict=WRONG,
-    correction="A vector ε ~ N(0, I), one independent draw a coordinate; one scalar ε puts all "
-    "actions on a line (it does only in dimension 1).",
+    correction="A vector ε ~ N(0, I), one independent draw a coordinate; one scalar ε is "
+    "enough in dimension 1 only, and puts all actions on a line in others.",
     matters=MISLEADS,
 )
 def test_r08(e):
@@ -403,7 +403,8 @@ def test_r19(e):
     where="§5, ∇J and Eq. 13 with Q_φ",
     says="The gradient holds with Q_φ, a critic with the actor's parameters.",
     verdict=WRONG,
-    correction="Q_θ: the critic has its own parameters. Did Q depend on φ, ∂Q/∂φ would be missing.",
+    correction="Q_θ: the critic has its own parameters. If Q depended on φ, ∂Q/∂φ would be "
+    "missing.",
     matters=SLIP,
 )
 def test_r20(e):

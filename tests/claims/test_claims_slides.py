@@ -98,8 +98,8 @@ def test_s01(e):
     where="“Soft Actor-Critic”, the objective",
     says="SAC maximises Σ_t E[r + αH], without a discount.",
     verdict=CONDITION,
-    correction="With a finite horizon. Over an infinite one the sum diverges: Σ_t γ^t E[r + αH], "
-    "as the slides' own Bellman operator has it.",
+    correction="With a finite horizon. Over an infinite one the sum diverges; write Σ_t γ^t E[r + "
+    "αH], as the slides' own Bellman operator has it.",
 )
 def test_s02(e):
     mdp = loop()
@@ -479,7 +479,8 @@ def test_s20(e):
     says="Schulman et al. 2015 is the reference for the trick.",
     verdict=CONDITION,
     correction="For its place in stochastic computation graphs; the trick itself is Kingma and "
-    "Welling (arXiv 1312.6114) and Rezende et al. (1401.4082), and older as the pathwise method.",
+    "Welling (arXiv 1312.6114) and Rezende et al. (1401.4082), and older as the pathwise method. "
+    "(Wording.)",
     matters=SLIP,
 )
 def test_s21(e):
@@ -624,6 +625,8 @@ def test_s28(e):
         "too little entropy, α = 1: dloss/dα, α rises", below(dual_slope(1.0, BANDIT, TARGET), 0)
     )
     e.printed("too much, α = 3: α falls", below(0, dual_slope(3.0, BANDIT, TARGET)))
+    ties = temperature_descent(np.array([1.0, 1.0, 0.0]), 0.5, 1.0)
+    e.known("two best actions, where the bound is slack: α falls towards 0", below(ties[-1], 0.05))
 
 
 @claim(

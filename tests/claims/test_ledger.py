@@ -122,3 +122,4 @@ def test_rounding_is_to_ten_digits():
 
 def test_mathematics_survives_markdown():
     assert escaped("V* of `a*b` at |a|, E_{π*}") == r"V\* of `a*b` at \|a\|, E\_{π\*}"
+    assert escaped("(-1.1, 3e-9)") == "(−1.1, 3e-9)"
