@@ -746,10 +746,10 @@ def test_r33(e):
             [numbers("R33.quartic")[0], numbers("R33.worst")[0]], [(15 - math.sqrt(105)) / 8, 4.5]
         ),
     )
-    e.figure = draw_quartic_family
+    e.figure = draw_report_variances
 
 
-def draw_quartic_family():
+def draw_report_variances():
     figure = Figure(figsize=(7, 4), layout="constrained")
     ax, phi = figure.subplots(), np.linspace(0, 3, 61)
     ax.plot(phi, [ex.eq13_variance(x) for x in phi], label="Eq. 13")
