@@ -252,7 +252,7 @@ def _gauss_hermite(order: int | None, d: int, copies: int, like: Tensor) -> tupl
             )
     if order < 1:
         raise ValueError(f"the quadrature order must be ≥ 1, got {order}")
-    if d * math.log(order) + math.log(copies) > math.log(MAX_NODES):
+    if copies * order**d > MAX_NODES:
         raise ValueError(
             f"order {order} in d = {d} with {copies} component(s) needs {copies}·{order}^{d} "
             f"quadrature nodes, more than {MAX_NODES:,}: lower the order or the dimension"

@@ -8,6 +8,7 @@ from typing import Any
 
 import tyro
 
+from nabla.advise import advise
 from nabla.catalogue import estimators, problems
 from nabla.check import check
 from nabla.claims import claims
@@ -28,6 +29,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "estimators": estimators,
     "problems": problems,
     "map": map_,
+    "advise": advise,
     "reproduce": reproduce,
     "train": train,
     "evaluate": evaluate,

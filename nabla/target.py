@@ -1,6 +1,7 @@
 """The problem a command is about: one from the catalogue, or anybody's Q as `module:function`."""
 
 import importlib
+import inspect
 import math
 import os
 import sys
@@ -37,8 +38,10 @@ def load_problem(
     if alpha is not None and not math.isfinite(alpha):
         raise ValueError(f"alpha must be finite, got {alpha}")
     if ":" in name:
-        found = load_object(name)
-        if settings:
+        found: Problem | Callable[..., Any] = load_object(name)
+        if not isinstance(found, Problem) and makes_a_problem(found):
+            found = called(found, name, parse_settings(settings))
+        elif settings:
             raise ValueError(f"--set is for the catalogue's problems, {name} is not one")
         if isinstance(found, Problem):
             if alpha is not None:
@@ -78,6 +81,29 @@ def load_object(name: str) -> Callable[..., Any]:
     if not (callable(found) or isinstance(found, Problem)):
         raise ValueError(f"{name} is neither a function nor a Problem but {type(found).__name__}")
     return found
+
+
+def makes_a_problem(found: Any) -> bool:
+    """Whether it can be called without arguments: a Q cannot, it needs actions."""
+    try:
+        parameters = inspect.signature(found).parameters.values()
+    except (TypeError, ValueError):  # built in
+        return False
+    return all(p.default is not p.empty for p in parameters)
+
+
+def called(found: Callable[..., Any], name: str, settings: dict[str, float]) -> Problem:
+    known = inspect.signature(found).parameters
+    for key in settings:
+        if key not in known:
+            raise ValueError(f"{name} has no setting {key!r}; it has {', '.join(known) or 'none'}")
+    problem = found(**{k: type(known[k].default)(v) for k, v in settings.items()})
+    if not isinstance(problem, Problem):
+        raise ValueError(
+            f"{name} must return a toy_problems.Problem (or take actions as its first "
+            f"argument, if it is a Q), got {type(problem).__name__}"
+        )
+    return problem
 
 
 def make_policy(

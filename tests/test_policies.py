@@ -194,3 +194,10 @@ def test_bad_input_is_named(make, words):
     with pytest.raises((ValueError, TypeError)) as caught:
         make()
     assert words in str(caught.value)
+
+
+def test_the_limit_of_nodes_is_allowed():
+    """10⁶ of them in d = 6: an exact gradient there goes as far as this."""
+    _, w = gaussian((0.0,) * 6, (0.0,) * 6).nodes(10)
+    assert w.shape == (10**6,)
+    assert abs(float(w.sum()) - 1) < 1e-9

@@ -1,0 +1,156 @@
+"""What `nabla advise` measures: the estimators that apply, and their cost."""
+
+import math
+import time
+from functools import partial
+
+import numpy as np
+import torch
+from scipy.stats import norm
+from torch import Tensor
+from tqdm import tqdm
+
+from estimators import (
+    BIASED,
+    CATALOGUE,
+    Estimator,
+    Noise,
+    Objective,
+    Policy,
+    Report,
+    measure,
+    per_sample_gradients,
+)
+from nabla.candidates import Candidate, Wants, terms_of
+from toy_problems import Problem
+
+SAME_MEAN = 1e-4  # false alarm of the check that an estimator has the gradient for its mean
+PILOT = 256
+ROUNDS = 15  # of timing, the estimators in turn
+GROUP = 8  # actions in a larger group, for baselines that other actions give
+GROUPED = ("score_function_leave_one_out", "vargrad")
+
+
+def candidates_for(
+    problem: Problem, wants: Wants, estimates: int, seed: int
+) -> tuple[list[Candidate], dict[str, str]]:
+    """Those that apply, least work first; the others with the reason."""
+    left_out: dict[str, str] = {}
+    measured: dict[str, tuple[Estimator, Report, float]] = {}
+    exact = problem.gradient()
+    for name, estimator in tqdm(chosen(problem.policy).items(), leave=False, disable=None):
+        try:
+            gradients, evaluations = counts(estimator, problem, seed)
+            left_out[name] = excluded(gradients, evaluations, wants)
+            if not left_out[name]:
+                report = measure(
+                    estimator,
+                    problem.policy,
+                    problem.objective,
+                    estimates=estimates,
+                    rng=Noise(seed),
+                    exact=exact,
+                    name=name,
+                    problem=problem.name,
+                )
+                measured[name] = estimator, report, gradients
+        except (ValueError, TypeError, RuntimeError) as error:
+            left_out[name] = " ".join(str(error).split())
+    trusted = [r for name, (_, r, _) in measured.items() if name.startswith(("score", "vargrad"))]
+    for name, (_, report, _) in list(measured.items()):
+        off = worst_z(report, trusted)
+        if off > norm.isf(SAME_MEAN / 2 / (len(measured) * report.size)):
+            far = f"{off:.0f}" if off < 1e4 else "more than 10000"
+            left_out[name] = f"its mean is {far} standard errors off the gradient (does Q jump?)"
+            del measured[name]
+    found = []
+    timed = {} if wants.gradient_cost is not None else times(measured, problem, seed)
+    for name, (estimator, report, gradients) in measured.items():
+        if wants.gradient_cost is None:
+            cost, cost_error = timed[name]
+        else:
+            cost, cost_error = report.q_evaluations + wants.gradient_cost * gradients, 0.0
+        left_out[name] = too_dear(cost, wants)
+        if not left_out[name]:
+            terms = terms_of(estimator, problem, estimates, seed)
+            found.append(Candidate(name, report, gradients, cost, cost_error, terms))
+    return sorted(found, key=lambda c: (c.work, c.cost)), {k: v for k, v in left_out.items() if v}
+
+
+def chosen(policy: Policy) -> dict[str, Estimator]:
+    """The unbiased of the catalogue; those whose baseline the other actions give in two sizes."""
+    mine = {k: e for k, e in CATALOGUE[type(policy)].items() if k not in BIASED}
+    larger = {f"{k}, n = {GROUP}": partial(mine[k], n=GROUP) for k in GROUPED}
+    return mine | larger
+
+
+def excluded(gradients: float, evaluations: float, wants: Wants) -> str:
+    """Why it is not available, or nothing."""
+    if gradients and not wants.differentiable:
+        return "it uses ∇Q"
+    if evaluations > 1 and not wants.several:
+        return f"it evaluates Q {evaluations:g} times"
+    counted = None if wants.gradient_cost is None else evaluations + wants.gradient_cost * gradients
+    return "" if counted is None else too_dear(counted, wants)
+
+
+def too_dear(cost: float, wants: Wants) -> str:
+    if cost <= wants.budget:
+        return ""
+    return f"one estimate costs {cost:.3g} {wants.unit}, more than the budget"
+
+
+def counts(estimator: Estimator, problem: Problem, seed: int) -> tuple[float, float]:
+    """Values of Q that the estimator differentiates and evaluates, per estimate: counted."""
+    differentiated = evaluated = 0
+
+    def counted(a: Tensor) -> Tensor:
+        nonlocal evaluated
+        q = problem.objective.Q(a)
+        if isinstance(q, Tensor):
+            evaluated += q.numel()
+        if isinstance(q, Tensor) and q.requires_grad:
+
+            def hook(grad: Tensor) -> None:
+                nonlocal differentiated
+                differentiated += grad.numel()
+
+            q.register_hook(hook)
+        return q
+
+    objective = Objective(counted, problem.objective.alpha)
+    per_sample_gradients(estimator, problem.policy, objective, PILOT, Noise(seed))
+    return differentiated / PILOT, evaluated / PILOT
+
+
+def worst_z(report: Report, trusted: list[Report]) -> float:
+    """From the exact gradient; without one from the score function, which no jump of Q misleads."""
+    if report.exact is not None:
+        return report.worst_z
+    if not trusted or any(report is r for r in trusted):
+        return 0.0
+    best = min(trusted, key=lambda r: r.total_variance)
+    bias = torch.cat([(report.mean[k] - best.mean[k]).flatten() for k in report.mean])
+    sem = torch.cat([torch.hypot(report.sem[k], best.sem[k]).flatten() for k in report.mean])
+    return float((bias.abs() / (sem + 1e-12 * (1 + bias.abs()))).max())
+
+
+def times(
+    measured: dict[str, tuple[Estimator, Report, float]], problem: Problem, seed: int
+) -> dict[str, tuple[float, float]]:
+    """Microseconds of an estimate, and the standard error of their logarithm: in turn, so that
+    what else the machine does falls on all of them."""
+    size = max(PILOT, 4096 // max(1, sum(p.numel() for p in problem.policy.parameters().values())))
+    seen: dict[str, list[float]] = {name: [] for name in measured}
+    for i in range(ROUNDS + 1):
+        for name, (estimator, *_) in measured.items():
+            start = time.perf_counter()
+            per_sample_gradients(estimator, problem.policy, problem.objective, size, Noise(seed))
+            if i:  # the first is warm-up
+                seen[name].append(math.log((time.perf_counter() - start) / size * 1e6))
+    out = {}
+    for name, logs in seen.items():
+        low, middle, high = np.quantile(logs, [0.25, 0.5, 0.75])
+        # the median's error, by the quartiles: a single interruption does not count
+        out[name] = math.exp(middle), float(1.25 * (high - low) / 1.35 / math.sqrt(ROUNDS))
+    return out
