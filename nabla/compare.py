@@ -4,8 +4,6 @@ import csv
 import io
 import json
 import os
-import shlex
-import sys
 from collections.abc import Iterable
 from functools import partial
 from importlib.metadata import version
@@ -31,7 +29,7 @@ from estimators import (
     per_sample_gradients,
 )
 from estimators.report import write_atomically
-from nabla.figures import comparison_figure, save_figure
+from nabla.figures import command_line, comparison_figure, save_figure
 from nabla.table import render, with_error
 from nabla.target import load_problem, pick_estimators
 from toy_problems import Problem
@@ -64,7 +62,7 @@ def compare(
     """Measure estimators of the gradient on one problem: bias, variance, cost.
 
     Prints a table; saves the numbers (CSV, one JSON report an estimator), the draws behind the
-    violins (npz) and a figure (PDF, PNG). Every ± is one standard error.
+    violins (npz) and a figure (PDF, SVG, PNG). Every ± is one standard error.
 
     Args:
         problem: a name from `nabla problems`, or your own Q as module:function, mapping
@@ -128,7 +126,7 @@ def compare(
     if not reports:
         raise failed[0]
     folder = out / f"compare-{what.name.replace(':', '.')}"
-    paths = save_comparison(reports, samples, folder, shlex.join(["nabla", *sys.argv[1:]]))
+    paths = save_comparison(reports, samples, folder, command_line(seed))
     print_comparison(reports, what, skipped)
     print("\n".join(map(str, paths)))
     return 0

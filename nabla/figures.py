@@ -1,6 +1,8 @@
 """Figures from reports. They take results and an axis, and compute nothing."""
 
 import os
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -169,16 +171,25 @@ def learning_curves(curves: Mapping[str, Sequence[np.ndarray]]) -> Figure:
     return figure
 
 
+def command_line(seed: int) -> str:
+    """The command that is running, its seed said even where it is the default."""
+    given = [] if any(a.startswith("--seed") for a in sys.argv) else ["--seed", str(seed)]
+    return shlex.join(["nabla", *sys.argv[1:], *given])
+
+
 def save_figure(figure: Figure, path: Path, command: str) -> list[Path]:
-    """PDF and PNG, whole or not at all, with the command that made them in their metadata."""
+    """PDF, SVG and PNG, whole or not at all, with the command that made them in their metadata."""
     saved = []
     path.parent.mkdir(parents=True, exist_ok=True)
-    for suffix, key in ((".pdf", "Subject"), (".png", "Description")):
+    undated: dict[str, dict[str, str | None]] = {
+        ".pdf": {"Subject": command, "CreationDate": None},
+        ".svg": {"Description": command, "Date": None},
+        ".png": {"Description": command},
+    }
+    for suffix, metadata in undated.items():
         part = path.with_name(f"{path.name}{suffix}.part")
-        metadata = {key: command}
-        if suffix == ".pdf":
-            metadata["CreationDate"] = None  # type: ignore[assignment]
-        figure.savefig(part, format=suffix[1:], dpi=150, metadata=metadata)
+        with mpl.rc_context({"svg.hashsalt": "nabla"}):
+            figure.savefig(part, format=suffix[1:], dpi=150, metadata=metadata)
         os.replace(part, path.with_name(path.name + suffix))
         saved.append(path.with_name(path.name + suffix))
     return saved

@@ -2,8 +2,6 @@
 
 import json
 import math
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +15,7 @@ from estimators import CATALOGUE, Estimator
 from estimators.report import write_atomically
 from nabla.compare import require_folder
 from nabla.family import Family, load_family
-from nabla.figures import save_figure
+from nabla.figures import command_line, save_figure
 from nabla.grid import Grid, Sheet, default_estimators, evaluate, spot_check
 from nabla.mapfigure import map_figure
 from nabla.table import render
@@ -51,7 +49,7 @@ def map_(
 
     Exact where nodes reach (at most two scalar draws an estimate), else measured: cells where
     the best two are not told apart are hatched. Colour: the winner; paler: the second is close.
-    Saves the figure (PDF, PNG) and its data (npz).
+    Saves the figure (PDF, SVG, PNG) and its data (npz).
 
     Args:
         problem: a name from `nabla problems`; your own Q as module:function (its keyword
@@ -116,7 +114,7 @@ def map_(
     same = merge(sheets)
     result = collect(family, axes, logarithmic, sheets, by, entry)
     folder = out / f"map-{problem.replace(':', '.')}-{'-'.join(axes)}"
-    command = shlex.join(["nabla", *sys.argv[1:]])
+    command = command_line(seed)
     what = {"variance": "variance", "q": "variance × Q evaluations", "seconds": "variance × time"}
     title = f"{problem}: least {what[by]}, {'all parameters' if entry == 'total' else entry}"
     figure = map_figure(result, title)

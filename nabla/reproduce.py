@@ -4,8 +4,6 @@ import csv
 import io
 import json
 import math
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +13,8 @@ from tqdm import tqdm
 
 from estimators.report import write_atomically
 from nabla.compare import require_folder
-from nabla.figures import save_figure
-from nabla.reproduction import Curve, limit, run_series
+from nabla.figures import command_line, save_figure
+from nabla.reproduction import TREND_FROM, Curve, limit, run_series
 from nabla.studyfigure import study_figure
 from nabla.table import render, with_error
 from toy_problems.published import PUBLISHED
@@ -35,7 +33,7 @@ def reproduce(
 
     Without a name, lists what there is. Prints how far the closed forms are from exact moments
     and the measurements from both; exit status 1 if one is further off than 1e-9, or than
-    chance allows. Saves the figure (PDF, PNG) and the numbers (CSV).
+    chance allows. Saves the figure (PDF, SVG, PNG) and the numbers (CSV).
 
     Args:
         name: of the publication.
@@ -64,7 +62,7 @@ def reproduce(
             bar.set_description(series.name)
             curves += run_series(study, series, estimates, points, seed, bar.update)
     folder = out / f"reproduce-{name}"
-    command = shlex.join(["nabla", *sys.argv[1:]])
+    command = command_line(seed)
     run = {"command": command, "reference": study.reference, "torch": torch.__version__}
     write_atomically(folder / "run.json", json.dumps(run, indent=1))
     write_atomically(folder / "table.csv", to_csv(curves))
@@ -87,7 +85,7 @@ def print_study(study: Study, curves: list[Curve], allowed: float, estimates: in
             "–" if math.isnan(c.deviation) else f"{c.deviation:.1e}",
             "–" if math.isnan(c.z) else f"{c.z:.1f}",
             f"{len(c.points)}",
-            "agrees" if c.agrees(allowed) else "DEVIATES",
+            verdict(c, allowed),
         ]
         for c in curves
     ]
@@ -98,10 +96,18 @@ def print_study(study: Study, curves: list[Curve], allowed: float, estimates: in
         f"\nformula against exact moments: over 1 + its size. measured: {estimates:,} estimates a"
         f"\npoint, agrees if none is more than {allowed:.1f} standard errors off"
     )
+    if study.trend:
+        print("\n" + render(*trends(study, curves)) + "\n")
     if study.labels:
         print("\n" + render(*cases(study, curves)))
     for note in study.notes:
         print(note)
+
+
+def verdict(curve: Curve, allowed: float) -> str:
+    if math.isnan(curve.deviation) and math.isnan(curve.z):
+        return "measured"
+    return "agrees" if curve.agrees(allowed) else "DEVIATES"
 
 
 def cases(study: Study, curves: list[Curve]) -> tuple[list[str], list[list[str]]]:
@@ -125,6 +131,18 @@ def cases(study: Study, curves: list[Curve]) -> tuple[list[str], list[list[str]]
                 ]
             )
     return [study.xlabel, "estimator", "exact", "measured", "Q evals", "exact × Q"], rows
+
+
+def trends(study: Study, curves: list[Curve]) -> tuple[list[str], list[list[str]]]:
+    """Values at the ends, and the power of x from TREND_FROM on."""
+    rows = []
+    for c in curves:
+        first, last = (with_error(*c.points[i, 1:]) for i in (0, -1))
+        power = "–" if c.trend is None else with_error(*c.trend[:2])
+        rows.append([c.group, c.name, first, last, power, f"{c.q_evaluations:g}"])
+    ends = [f"at {study.xlabel} = {curves[0].x[i]:g}" for i in (0, -1)]
+    power = f"power of {study.xlabel} ≥ {TREND_FROM:g}"
+    return ["", "estimator", *ends, power, f"Q evals {ends[1]}"], rows
 
 
 def to_csv(curves: list[Curve]) -> str:

@@ -15,6 +15,7 @@ from estimators.gradients import Gradient
 from toy_problems.studies import Cell, Series, Study
 
 FALSE_ALARM = 1e-4  # for all the points of a study together
+TREND_FROM = 5.0
 EXACTLY = 1e-9  # formula against exact moments, relative to 1 + its size
 
 
@@ -54,6 +55,19 @@ class Curve:
         return float(
             (np.abs(self.points[:, 1] - known) / np.hypot(self.points[:, 2], rounding)).max()
         )
+
+    @property
+    def trend(self) -> tuple[float, float, float] | None:
+        """(p, its standard error, c) of value ≈ c·x^p, least squares of logarithms through the
+        measured points with x ≥ TREND_FROM; None with fewer than three."""
+        x, value, sem = self.points[self.points[:, 0] >= TREND_FROM].T
+        if len(x) < 3 or (value <= 0).any():
+            return None
+        u = np.log(x) - np.log(x).mean()
+        weight = u / (u @ u)  # p = Σ weight·log value
+        p = float(weight @ np.log(value))
+        error = float(np.sqrt((weight**2) @ (sem / value) ** 2))
+        return p, error, float(np.exp(np.log(value).mean() - p * np.log(x).mean()))
 
     def agrees(self, limit: float) -> bool:
         """Formula within 1e-9 (and the nodes' own error), measurement within chance."""

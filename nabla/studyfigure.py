@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from nabla.figures import Z95, style
-from nabla.reproduction import Curve
+from nabla.reproduction import TREND_FROM, Curve
 from toy_problems.studies import Study
 
 LINES = ("-", "--", ":", "-.")
@@ -17,25 +17,32 @@ ENTRIES = {"mu": "∂/∂μ", "log_std": "∂/∂log σ", "logits": "∂/∂logi
 
 
 def study_figure(study: Study, curves: list[Curve]) -> Figure:
-    """A row of panels for each group, a column for each entry."""
+    """A row of panels for each group, a column for each entry; one entry: groups side by side."""
     groups = list(dict.fromkeys(c.group for c in curves))
-    shape = len(groups), len(study.entries)
-    wide = 4.4 * shape[1] + 0.8 if shape[1] > 1 else 6.4
-    figure = Figure(figsize=(wide, 3.1 * shape[0] + 1.2), layout="constrained")
-    axes = figure.subplots(*shape, squeeze=False, sharex="row")
+    panels = list(itertools.product(groups, study.entries))
+    across = len(study.entries)
+    if across == 1 and len(groups) > 2:
+        across = 2 if len(groups) % 2 == 0 else 3
+    down = -(-len(panels) // across)
+    wide = 4.4 * across + 0.8 if across > 1 else 6.4
+    figure = Figure(figsize=(wide, 3.1 * down + 1.2), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False, sharex="row")
     names = list(dict.fromkeys(c.name for c in curves))
-    for (g, group), (e, entry) in itertools.product(enumerate(groups), enumerate(study.entries)):
-        ax = axes[g, e]
+    for i, (group, entry) in enumerate(panels):
+        ax = axes[i // across, i % across]
         mine = [c for c in curves if c.group == group and c.entry == entry]
         if study.labels:
             _bars(ax, study, mine, names)
         else:
             _lines(ax, study, mine, names)
-        if len(groups) * len(study.entries) > 1:
-            ax.set_title(", ".join(t for t in (group, ENTRIES[entry]) if t), fontsize=10)
-        if g == len(groups) - 1:
+        if len(panels) > 1:
+            ax.set_title(
+                ", ".join(t for t in (group, ENTRIES[entry] * (len(study.entries) > 1)) if t),
+                fontsize=10,
+            )
+        if i >= len(panels) - across:
             ax.set_xlabel(study.xlabel)
-        if e == 0:
+        if i % across == 0:
             ax.set_ylabel(study.statistic)
         ax.grid(alpha=0.3)
     handles: dict[str, Artist] = {}
@@ -61,6 +68,7 @@ def _lines(ax: Axes, study: Study, curves: list[Curve], names: list[str]) -> Non
         # members of one family by the dashes of their lines
         same = [n for n in names if style(n)[0] == colour]
         dashes = LINES[same.index(c.name) % len(LINES)]
+        face = "white" if same.index(c.name) else colour
         label = None if c.name in done else c.name
         done.add(c.name)
         ax.plot(c.x, _shown(c.line, study), dashes, color=colour, lw=1.5)
@@ -69,10 +77,16 @@ def _lines(ax: Axes, study: Study, curves: list[Curve], names: list[str]) -> Non
         if "y" in study.log:  # an interval that reaches below zero is cut at the axis
             half = np.array([np.minimum(half, 0.999 * np.abs(value)), half])
         ax.errorbar(
-            x, _shown(value, study), half, fmt=marker, ls="none", color=colour, mec="black",
-            mew=0.5, capsize=2.5, ms=5,
+            x, _shown(value, study), half, fmt=marker, ls="none", color=colour, mfc=face,
+            mec="black", mew=0.5, capsize=2.5, ms=5,
         )  # fmt: skip
-        ax.plot([], [], dashes, marker=marker, color=colour, mec="black", mew=0.5, label=label)
+        if study.trend and c.trend is not None and np.isnan(c.line).all():
+            power, _, factor = c.trend
+            ends = np.array([TREND_FROM, c.x[-1]])
+            ax.plot(ends, factor * ends**power, dashes, color=colour, lw=1.0)
+        ax.plot(
+            [], [], dashes, marker=marker, color=colour, mfc=face, mec="black", mew=0.5, label=label
+        )
     for letter in study.log:
         getattr(ax, f"set_{letter}scale")("log")
     if "x" in study.log:

@@ -29,6 +29,7 @@ from estimators import (
 )
 from toy_problems import theory, theory_tilted
 from toy_problems.problems import build
+from toy_problems.published_dimensions import high_dimension, neural_critics
 from toy_problems.published_mixtures import density_gap, figurnov, mixture_policies
 from toy_problems.studies import Cell, Series, Study, normal, with_constant
 
@@ -290,4 +291,6 @@ PUBLISHED: dict[str, Callable[[], Study]] = {
     "density-gap": density_gap,
     "mixture-policies": mixture_policies,
     "lahire-example": lahire,
+    "high-dimension": high_dimension,
+    "neural-critics": neural_critics,
 }

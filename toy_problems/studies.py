@@ -49,6 +49,7 @@ class Study:
     log: str = "y"
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    trend: bool = False  # whether the power of x is told and drawn
 
 
 def normal(mu: float = 0.0, log_std: float = 0.0) -> Gaussian:

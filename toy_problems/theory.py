@@ -17,6 +17,7 @@ from toy_problems.theory_criterion import (
 from toy_problems.theory_families import (
     absolute_boundary,
     absolute_moments,
+    additive_score_variance,
     cosine_boundary,
     cosine_moments,
     cosine_variances,
@@ -54,6 +55,7 @@ __all__ = [
     "Integrand",
     "absolute_boundary",
     "absolute_moments",
+    "additive_score_variance",
     "bound",
     "centred_log_std",
     "cosine_boundary",

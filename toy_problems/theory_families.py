@@ -135,6 +135,17 @@ def mohamed_crossings() -> dict[str, float]:
     return {"measure_valued = reparameterization, mu": math.sqrt(4 / (16 / math.pi - 4))}
 
 
+def additive_score_variance(one: np.ndarray, var_f: np.ndarray, var_s: float) -> float:
+    """Σ_i [one_i + var_s Σ_{j≠i} Var F_j]: the score function with V on a cost Σ_j F_j(a_j).
+
+    one_i: its variance on coordinate i alone, var_s: of the score of one coordinate. Proved: s_i
+    is independent of the other coordinates, whose F_j − E F_j have mean zero. Pathwise
+    estimators have Σ one_i: in D equal coordinates D beside D², where one coordinate matters a
+    constant beside D.
+    """
+    return float(one.sum() + var_s * (var_f.sum() - var_f).sum())
+
+
 def leave_one_out_variance(
     n: int, centred: Numbers, var_f: Numbers, var_s: Numbers, mean: Numbers
 ) -> Numbers:
