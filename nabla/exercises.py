@@ -1,0 +1,279 @@
+"""Exercises that know your mistake: an answer is run, and what it returns is matched to what known
+slips return. Numbers are compared, never code, and the answer is never shown.
+
+    check_exercise("eq13", eq13)
+
+says how far up its steps an answer gets, what was tested, and a hint; the same mistake again, and
+the next hint comes. Exercises live in `nabla.course`, a file for each notebook: `Formula` is for
+plain functions, `nabla.estimator_exercises.Surrogate` for estimators.
+"""
+
+import html
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+Answer = Callable[..., Any]
+Parts = dict[str, np.ndarray]
+MATCH = 1e-7  # how near, relative to its size, an answer is to the slip that it is taken for
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A known wrong answer, written as a reader would, and the hints for it, vague ones first."""
+
+    answer: Answer
+    hints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The step that an answer stopped at ("done" for none), why, and which slip it is, if known."""
+
+    step: str
+    text: str
+    key: str | None = None
+    hints: tuple[str, ...] = ()
+
+
+class Exercise(Protocol):
+    """What `check_exercise` needs of one."""
+
+    @property
+    def steps(self) -> tuple[str, ...]: ...
+
+    @property
+    def tested(self) -> str: ...
+
+    def examine(self, answer: Answer) -> Finding: ...
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What `check_exercise` says. hint: the number of the hint shown, from 1; 0 for none."""
+
+    name: str
+    steps: tuple[str, ...]
+    finding: Finding
+    tested: str
+    hint: int = 0
+
+    @property
+    def step(self) -> str:
+        return self.finding.step
+
+    @property
+    def key(self) -> str | None:
+        return self.finding.key
+
+    @property
+    def marks(self) -> list[tuple[str, str]]:
+        """(step, mark): ✓ passed, ✗ stopped here, · not reached."""
+        at = self.steps.index(self.step)
+        done = self.step == self.steps[-1]
+        here = "✓" if done else "○" if at == 0 else "✗"
+        return [(s, "✓" if i < at else here if i == at else "·") for i, s in enumerate(self.steps)]
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """(label, text): why it stopped, the hint, what was tested."""
+        lines = [("", self.finding.text)] if self.finding.text else []
+        if self.hint:
+            count = len(self.finding.hints)
+            more = "" if self.hint == count else " (Run this cell again for the next hint.)"
+            text = self.finding.hints[self.hint - 1] + more
+            lines.append((f"hint {self.hint} of {count}", text))
+        early = self.step in ("to do", "shape", "graph")
+        return lines if early else [*lines, ("tested", self.tested)]
+
+    def __repr__(self) -> str:
+        head = f"{self.name}: " + "  ".join(f"{mark} {step}" for step, mark in self.marks)
+        return "\n".join([head, *("  " + ": ".join(filter(None, line)) for line in self.lines)])
+
+    def _repr_html_(self) -> str:
+        colours = {"✓": "#009E73", "✗": "#D55E00", "○": "#888888", "·": "#888888"}
+        steps = " → ".join(
+            f'<span style="color:{colours[m]}"><b>{m}</b> {html.escape(s)}</span>'
+            for s, m in self.marks
+        )
+        rows = "".join(
+            f"<div>{f'<b>{html.escape(label)}:</b> ' if label else ''}{html.escape(text)}</div>"
+            for label, text in self.lines
+        )
+        return (
+            '<div class="nabla-feedback" style="border-left:4px solid #0072B2;padding-left:.8em">'
+            f"<div><b>{html.escape(self.name)}</b>&ensp;{steps}</div>{rows}</div>"
+        )
+
+
+@dataclass
+class _Memory:
+    """Which mistake an exercise was last stopped by, and how many of its hints were shown."""
+
+    last: tuple[str, str | None, str] | None = None
+    shown: int = 0
+
+
+_MEMORY: dict[str, _Memory] = {}
+
+
+def check_exercise(name: str, answer: Answer) -> Feedback:
+    """Look at an answer to the exercise of that name; never raises for what the answer does."""
+    from nabla.course import exercise  # the files there import this one
+
+    chosen = exercise(name)
+    finding = chosen.examine(answer)
+    memory = _MEMORY.setdefault(name, _Memory())
+    now = (finding.step, finding.key, finding.text if finding.key is None else "")
+    memory.shown = memory.shown + 1 if memory.last == now else 1
+    memory.last = now
+    shown = min(memory.shown, len(finding.hints))
+    return Feedback(name, chosen.steps, finding, chosen.tested, shown)
+
+
+def attempt(answer: Answer, *arguments: Any) -> tuple[Any, Finding | None]:
+    """What the answer returns, or the finding that it cannot be called or is not written yet."""
+    try:
+        value = answer(*arguments)
+    except NotImplementedError:
+        return None, Finding("to do", "not written yet")
+    except Exception as error:  # a reader's code may raise anything: that is the finding
+        text = " ".join(str(error).split())
+        return None, Finding("shape", f"it raises {type(error).__name__}: {text}")
+    if value is None or value is Ellipsis:
+        return None, Finding("to do", "it returns nothing yet")
+    return value, None
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An exercise whose answer is a plain function: random inputs, compared with a reference.
+
+    reference: the right function. inputs: seed -> its arguments. tested: what is compared, a
+    sentence. slips: known wrong answers by key. tolerance: relative to the size of the answer.
+    Numbers, arrays, tensors, and tuples or dicts of them may be returned.
+    """
+
+    reference: Answer
+    inputs: Callable[[int], tuple[Any, ...]]
+    tested: str
+    slips: Mapping[str, Slip]
+    trials: int = 8
+    tolerance: float = 1e-9
+    steps: tuple[str, ...] = ("to do", "shape", "value", "done")
+
+    def examine(self, answer: Answer) -> Finding:
+        got: list[Parts] = []
+        expected = [parts(self.reference(*self.inputs(i))) for i in range(self.trials)]
+        for i in range(self.trials):
+            value, finding = attempt(answer, *self.inputs(i))
+            if finding is None:
+                got_parts, finding = self._parts(value, expected[i])
+            if finding is not None:
+                return finding
+            got.append(got_parts)
+        right = [near(g, e, self.tolerance) for g, e in zip(got, expected, strict=True)]
+        if all(right):
+            return Finding("done", "")
+        key, hints = self._known(got) or _common(got, expected) or (None, ())
+        finite = all(np.isfinite(x).all() for g in got for x in g.values())
+        text = f"wrong for {self.trials - sum(right)} of {self.trials} inputs"
+        if not finite:
+            text += "; it returns numbers that are not finite"
+        elif key is None:
+            worst = right.index(False)
+            text += f"; the first: {show(self.inputs(worst))}"
+        return Finding("value", text, key, hints)
+
+    def _parts(self, value: Any, expected: Parts) -> tuple[Parts, Finding | None]:
+        try:
+            got = parts(value)
+        except (TypeError, ValueError) as error:
+            return {}, Finding("shape", f"it must return {shapes(expected)}: {error}")
+        if {k: v.shape for k, v in got.items()} != {k: v.shape for k, v in expected.items()}:
+            text = f"it must return {shapes(expected)}, got {shapes(got)}"
+            return {}, Finding("shape", text, *self._misshapen(got))
+        return got, None
+
+    def _misshapen(self, got: Parts) -> tuple[str | None, tuple[str, ...]]:
+        """A slip may have the wrong shape, too: then the shape alone tells it."""
+        for key, slip in self.slips.items():
+            value, finding = attempt(slip.answer, *self.inputs(0))
+            if finding is None and near(got, parts(value), MATCH):
+                return key, slip.hints
+        return None, ()
+
+    def _known(self, got: list[Parts]) -> tuple[str, tuple[str, ...]] | None:
+        for key, slip in self.slips.items():
+            values = [attempt(slip.answer, *self.inputs(i)) for i in range(self.trials)]
+            if all(
+                finding is None and near(g, parts(value), MATCH)
+                for g, (value, finding) in zip(got, values, strict=True)
+            ):
+                return key, slip.hints
+        return None
+
+
+def _common(got: list[Parts], expected: list[Parts]) -> tuple[str, tuple[str, ...]] | None:
+    """Slips that need no exercise: the sign, the order, a constant factor."""
+    pairs = list(zip(got, expected, strict=True))
+    if all(near(g, {k: -v for k, v in e.items()}, MATCH) for g, e in pairs):
+        return "sign", ("The size is right. Look at the sign.",)
+    for order in itertools.permutations(range(len(got[0]))):
+        if all(near(g, dict(zip(e, _in(order, e), strict=True)), MATCH) for g, e in pairs):
+            return "order", ("Every part is right, but not in the order that the docstring asks.",)
+    flat = [[np.concatenate([v.ravel() for v in p.values()]) for p in pair] for pair in pairs]
+    g, e = (np.concatenate([pair[i] for pair in flat]) for i in range(2))
+    if e.size > 1 and np.isfinite(g).all() and e.any():
+        factor = float(g @ e / (e @ e))
+        if factor and np.allclose(g, factor * e, rtol=MATCH, atol=MATCH * abs(g).max()):
+            return "factor", (f"It is the right answer times {factor:.4g}, for every input.",)
+    return None
+
+
+def _in(order: tuple[int, ...], e: Parts) -> list[np.ndarray]:
+    return [list(e.values())[i] for i in order]
+
+
+def parts(value: Any, label: str = "") -> Parts:
+    """A value as named arrays of floats. TypeError or ValueError where it is no number."""
+    if isinstance(value, Mapping):
+        return {k: v for key in sorted(value) for k, v in parts(value[key], f"[{key!r}]").items()}
+    if isinstance(value, tuple):
+        return {k: v for i, p in enumerate(value) for k, v in parts(p, f"{label}[{i}]").items()}
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    return {label: np.asarray(value, dtype=float)}
+
+
+def near(got: Parts, wanted: Parts, tolerance: float) -> bool:
+    """Equal to `tolerance` of the largest entry, infinities and all."""
+    if {k: v.shape for k, v in got.items()} != {k: v.shape for k, v in wanted.items()}:
+        return False
+    size = max((float(abs(v[np.isfinite(v)]).max(initial=0)) for v in wanted.values()), default=0)
+    return all(
+        np.allclose(got[k], w, rtol=0, atol=tolerance * (size or 1)) for k, w in wanted.items()
+    )
+
+
+def shapes(value: Parts) -> str:
+    return ", ".join((f"{k}: " if k else "") + _shape(v) for k, v in value.items())
+
+
+def _shape(v: np.ndarray) -> str:
+    return f"an array {list(v.shape)}" if v.ndim else "a number"
+
+
+def show(arguments: tuple[Any, ...]) -> str:
+    """Arguments, short enough for one line."""
+    texts = []
+    for x in arguments:
+        array = x.detach().numpy() if isinstance(x, Tensor) else x
+        with np.printoptions(precision=3, threshold=6, edgeitems=2):
+            text = f"{x:.4g}" if isinstance(x, float) else " ".join(str(array).split())
+        texts.append(text if len(text) <= 60 else text[:57] + "…")
+    return ", ".join(texts)
