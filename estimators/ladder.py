@@ -120,7 +120,8 @@ class Ladder:
             variance = within(about=mean)
             error = mean.error + exact.error
             gap = flat(mean) - flat(exact)
-            right = bool((gap.abs() <= NODE_ERRORS * error).all())
+            limit = NODE_ERRORS * error + self._rounding(torch.float64)
+            right = bool((gap.abs() <= limit).all())
             if not right:  # before anybody is accused, some witnesses are asked
                 cross_examine(*args, mean, variance)
         except TooManyNodes as reason:
@@ -128,15 +129,13 @@ class Ladder:
             return None
         self.evidence.append(node_evidence(right, self.labels, mean, exact, variance, error))
         if not right:
-            self._diagnose(flat(mean), torch.full_like(gap, NODE_ERRORS * error / 4))
+            self._diagnose(flat(mean), limit / 4)
         return right
 
     def measured(self, budget: int, delta: float, false_alarm: float, sure: bool) -> Look:
         """Monte Carlo against the exact gradient, or against the reference where there is none."""
         exact, sampler = self.exact, self.sampler
-        slack = scale(self.policy, self.objective, Noise(1, sampler.device))
-        slack = slack * ROUNDING * torch.finfo(self.dtype).eps
-        slack = slack + (exact.error if exact is not None else 0.0)
+        slack = self._rounding(self.dtype) + (exact.error if exact is not None else 0.0)
         look = sequential(
             sampler.draw,
             slack=slack,
@@ -195,6 +194,11 @@ class Ladder:
         """The smallest probability of a component or an action."""
         logits = self.policy.parameters().get("logits")
         return 1.0 if logits is None else float(logits.detach().softmax(-1).min())
+
+    def _rounding(self, dtype: torch.dtype) -> Tensor:
+        """What rounding may do to each entry of a mean."""
+        size = scale(self.policy, self.objective, Noise(1, self.sampler.device))
+        return ROUNDING * torch.finfo(dtype).eps * size
 
     def _find(self) -> Exact | None:
         mu = self.policy.parameters().get("mu")

@@ -107,6 +107,19 @@ def test_no_variance_is_no_trouble():
     assert check(constant, p.policy, p.objective).status == "biased"
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_rounding_is_no_bias(seed):
+    """A small difference of large numbers: exact to 1e-18, says the enumeration, but not rounded
+    to that."""
+    rng = torch.Generator().manual_seed(seed)
+    policy = Categorical(2 * torch.rand(2, generator=rng, dtype=FLOAT))
+    rewards = policy.logits * 1.5 + 1e-3 * torch.rand(2, generator=rng, dtype=FLOAT)
+    objective = Objective(lambda a: rewards[a], 1.5)
+    for name in ("vargrad", "score_function_leave_one_out"):
+        verdict = check(CATALOGUE[Categorical][name], policy, objective)
+        assert verdict.status == "unbiased", str(verdict)
+
+
 def test_the_same_noise_gives_the_same_verdict_and_global_seeds_are_untouched():
     p = build("report")
     numpy_before = np.random.get_state()[1].copy()
