@@ -11,6 +11,8 @@ from typing import Any
 
 from estimators import Estimator, Noise, measure
 from nabla.compare import SOURCES
+from nabla.family import load_family
+from nabla.map import mapped, parse_axes
 from nabla.probe import probed, situation
 from nabla.target import load_problem, pick_estimators
 from nabla.train import saved_agent
@@ -111,4 +113,57 @@ class ProbeCell:
         }
 
 
-CELLS: dict[str, Any] = {"compare": CompareCell, "train": TrainCell, "probe": ProbeCell}
+@dataclass(frozen=True)
+class MapCell:
+    """One map: the arguments of `nabla map`."""
+
+    problem: str = "sac_quadratic"
+    x: str = "tau=0.3:3:log"
+    y: str = "distance=0:1.5"
+    estimators: tuple[str, ...] = ()
+    by: str = "variance"
+    entry: str = "total"
+    grid: int | None = None
+    estimates: int = 2000
+    seed: int = 0
+    set: dict[str, float] = field(default_factory=dict)
+    mu: tuple[float, ...] = ()
+    log_std: tuple[float, ...] = ()
+    logits: tuple[float, ...] = ()
+    alpha: float | None = None
+    squash: bool = False
+
+    def check(self) -> None:
+        if self.by not in ("variance", "q"):  # seconds are the machine's
+            raise ValueError(f"by must be variance or q, got {self.by!r}")
+        family = load_family(self.problem, *self._given())
+        axes, _ = parse_axes(family, (self.x, self.y), 2)
+        policy = family.at(**{name: values[0].item() for name, values in axes.items()}).policy
+        pick_estimators(policy, self.estimators)
+
+    def compute(self, folder: Path) -> Any:
+        found = mapped(
+            *(self.problem, self.x, self.y, self.estimators, self.by, self.entry),
+            *(self.grid, self.estimates, self.seed, self._given()),
+        )
+        result = found.result
+        return {
+            "names": result.names,
+            "wins": [float((result.winner == i).mean()) for i in range(len(result.names))],
+            "axes": {name: values.tolist() for name, values in result.grid.items()},
+            "scores": result.scores.tolist(),
+            "decided": result.decided.tolist(),
+            "left_out": found.skipped | found.same,
+        }
+
+    def _given(self) -> tuple[Any, ...]:
+        settings = [f"{key}={value}" for key, value in self.set.items()]
+        return (settings, self.mu, self.log_std, self.logits, self.alpha, self.squash)
+
+
+CELLS: dict[str, Any] = {
+    "compare": CompareCell,
+    "map": MapCell,
+    "train": TrainCell,
+    "probe": ProbeCell,
+}

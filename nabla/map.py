@@ -3,8 +3,9 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -71,14 +72,60 @@ def map_(
         squash: take tanh of the actions.
         out: folder for the results.
     """
+    require_folder(out)
+    given = (set, mu, log_std, logits, alpha, squash)
+    found = mapped(problem, x, y, estimators, by, entry, grid, estimates, seed, given)
+    result, sheets = found.result, found.sheets
+    axes = result.grid
+    folder = out / f"map-{problem.replace(':', '.')}-{'-'.join(axes)}"
+    command = command_line(seed)
+    what = {"variance": "variance", "q": "variance × Q evaluations", "seconds": "variance × time"}
+    title = f"{problem}: least {what[by]}, {'all parameters' if entry == 'total' else entry}"
+    figure = map_figure(result, title)
+    save_data(result, sheets, folder, command)
+    paths = [folder / "map.npz", *save_figure(figure, folder / "figure", command)]
+    check = spot_check(found.family, axes, sheets, found.chosen, entry, seed)
+    print_map(result, sheets, title, check)
+    for name, other in found.same.items():
+        print(f"{name} is {other} here: the same variance on every cell")
+    for name, why in found.skipped.items():
+        print(f"left out {name}: {why}")
+    print("\n".join(map(str, paths)))
+    return 0
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """A map and what it was made from."""
+
+    family: Family
+    chosen: dict[str, Estimator]
+    sheets: dict[str, Sheet]
+    result: Map
+    skipped: dict[str, str]  # left out, and why
+    same: dict[str, str]  # left out, as it is that other one
+
+
+def mapped(
+    problem: str,
+    x: str,
+    y: str,
+    estimators: Sequence[str],
+    by: str,
+    entry: str,
+    grid: int | None,
+    estimates: int,
+    seed: int,
+    given: tuple[Any, ...],
+) -> Mapped:
+    """The arguments of `nabla map`; given: set, mu, log_std, logits, alpha, squash."""
     if grid is not None and not 2 <= grid <= 1000:
         raise ValueError(f"grid must lie in [2, 1000], got {grid}")
     if not 0 <= seed < 2**62:
         raise ValueError(f"seed must lie in [0, 2⁶²), got {seed}")
     if estimates < 2:
         raise ValueError(f"estimates must be ≥ 2, got {estimates}")
-    require_folder(out)
-    family = load_family(problem, set, mu, log_std, logits, alpha, squash)
+    family = load_family(problem, *given)
     axes, logarithmic = parse_axes(family, (x, y), grid or EXACT_GRID)
     policy = family.at(**{n: v[0].item() for n, v in axes.items()}).policy
     chosen = pick_estimators(policy, estimators) if estimators else default_estimators(policy, by)
@@ -113,21 +160,7 @@ def map_(
         raise ValueError(f"fewer than two estimators to compare; left out {why}")
     same = merge(sheets)
     result = collect(family, axes, logarithmic, sheets, by, entry)
-    folder = out / f"map-{problem.replace(':', '.')}-{'-'.join(axes)}"
-    command = command_line(seed)
-    what = {"variance": "variance", "q": "variance × Q evaluations", "seconds": "variance × time"}
-    title = f"{problem}: least {what[by]}, {'all parameters' if entry == 'total' else entry}"
-    figure = map_figure(result, title)
-    save_data(result, sheets, folder, command)
-    paths = [folder / "map.npz", *save_figure(figure, folder / "figure", command)]
-    check = spot_check(family, axes, sheets, chosen, entry, seed)
-    print_map(result, sheets, title, check)
-    for name, other in same.items():
-        print(f"{name} is {other} here: the same variance on every cell")
-    for name, why in skipped.items():
-        print(f"left out {name}: {why}")
-    print("\n".join(map(str, paths)))
-    return 0
+    return Mapped(family, chosen, sheets, result, skipped, same)
 
 
 def parse_axes(family: Family, texts: Sequence[str], count: int) -> tuple[Grid, dict[str, bool]]:

@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import tyro
 from matplotlib.figure import Figure
 
-from estimators import Report
+from estimators import Moments, Report
 from estimators.report import write_atomically
 from nabla.figures import learning_curves, save_figure, style
 from nabla.store import Store
@@ -89,6 +89,9 @@ def summary(cell: Cell) -> str:
         return f"total variance {with_error(seen.total_variance, seen.total_variance_sem)}"
     if command == "train":
         return f"return {result['metrics'][-1]['return']:.1f}"
+    if command == "map":
+        shares = sorted(zip(result["wins"], result["names"], strict=True), reverse=True)
+        return ", ".join(f"{name} {share:.0%}" for share, name in shares)
     return f"{len(result['estimators'])} estimators"
 
 
@@ -96,9 +99,8 @@ def draw(cells: Sequence[Cell], axes: Sequence[str]) -> Figure | None:
     command = cells[0]["config"]["command"]
     if command == "train":
         return learning_curves(curves(cells))
-    if command == "compare":
-        return variances(cells, axes)
-    return None
+    points = {"compare": total_variances, "map": shares, "probe": actor_variances}[command]
+    return scattered(cells, axes, points)
 
 
 def curves(cells: Sequence[Cell]) -> Mapping[str, Sequence[np.ndarray]]:
@@ -111,22 +113,52 @@ def curves(cells: Sequence[Cell]) -> Mapping[str, Sequence[np.ndarray]]:
     return found
 
 
-def variances(cells: Sequence[Cell], axes: Sequence[str]) -> Figure:
-    """Total variance, with 95 % intervals, against the first axis that is a number."""
-    numbers = [a for a in axes if a != "seed" and _is_number(cells[0]["flat"][a])]
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+Points = tuple[str, dict[str, tuple[float, float]]]  # y's label; {estimator: (y, ± 95 %)}
+
+
+def total_variances(cell: Cell) -> Points:
+    seen = Report.from_lists(cell["result"])
+    point = (seen.total_variance, 1.96 * seen.total_variance_sem)
+    return "total variance", {cell["config"]["estimator"]: point}
+
+
+def shares(cell: Cell) -> Points:
+    result = cell["result"]
+    pairs = zip(result["names"], result["wins"], strict=True)
+    return "share of the map that it wins", {name: (share, 0.0) for name, share in pairs}
+
+
+def actor_variances(cell: Cell) -> Points:
+    found = {}
+    for entry in cell["result"]["estimators"]:
+        seen = Moments.from_lists(entry["in_the_actor"])
+        found[entry["report"]["estimator"]] = (float(seen.mean), 1.96 * float(seen.sem))
+    return "variance in the actor's parameters", found
+
+
+def scattered(
+    cells: Sequence[Cell], axes: Sequence[str], points: Callable[[Cell], Points]
+) -> Figure:
+    """What each cell says of each estimator, against the first axis that is a number."""
+    numbers = [a for a in axes if a != "seed" and all(_is_number(c["flat"].get(a)) for c in cells)]
+    series: dict[str, list[tuple[float, float, float]]] = {}
+    label = ""
+    for i, cell in enumerate(cells):
+        label, seen = points(cell)
+        x = cell["flat"][numbers[0]] if numbers else i
+        for name, (y, half) in seen.items():
+            series.setdefault(name, []).append((x, y, half))
+    figure = Figure(figsize=(8.5, 4.2), layout="constrained")
     ax = figure.subplots()
-    for name in sorted({c["config"]["estimator"] for c in cells}):
-        mine = [c for c in cells if c["config"]["estimator"] == name]
-        seen = [Report.from_lists(c["result"]) for c in mine]
-        x = [c["flat"][numbers[0]] if numbers else i for i, c in enumerate(mine)]
-        y = [r.total_variance for r in seen]
-        half = [1.96 * r.total_variance_sem for r in seen]
+    for name, found in sorted(series.items()):
+        at, values, halves = zip(*found, strict=True)
         colour, marker = style(name)
-        ax.errorbar(x, y, half, fmt=marker, color=colour, ms=5, lw=1, label=name)
-    ax.set(xlabel=numbers[0] if numbers else "cell", ylabel="total variance", yscale="log")
+        ax.errorbar(at, values, halves, fmt=marker, color=colour, ms=5, lw=1, label=name)
+    ax.set(xlabel=numbers[0] if numbers else "cell", ylabel=label)
+    if all(y > 0 for found in series.values() for _, y, _ in found):
+        ax.set_yscale("log")
     ax.grid(alpha=0.3)
-    ax.legend(frameon=False, fontsize="small")
+    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
     return figure
 
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from slow_cell import SlowCell
@@ -21,6 +22,7 @@ from nabla.store import Store
 from nabla.sweep import Sweep, identity, run_sweep
 from sac_minimal.config import Config
 from sac_minimal.train import train
+from toy_problems.theory_maps import closed_forms
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
@@ -187,7 +189,7 @@ def test_a_full_disk_keeps_what_was_recorded(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("command = 'dance'", "a sweep is of compare, train, probe"),
+        ("command = 'dance'", "a sweep is of compare, map, train, probe"),
         ("command = 'compare'\n[axes]\ncolour = [1]", "no setting 'colour'; problem, estimator"),
         ("command = 'compare'\n[axes]\nseed = []", "axis seed needs a list of at least one"),
         ("command = 'compare'\n[axes]\nseed = 3", "axis seed needs a list of at least one"),
@@ -216,6 +218,30 @@ def test_bad_sweeps_are_told_before_anything_runs(capsys, tmp_path, monkeypatch,
 def test_unknown_engines_are_told(engine):
     with pytest.raises(ValueError, match=r"engine must be|loky takes a number"):
         pmap(abs, [1], engine)
+
+
+def test_a_sweep_of_maps(tmp_path, monkeypatch, capsys):
+    """Cell by cell the map that the command makes: winners shift where α does."""
+    monkeypatch.chdir(tmp_path)
+    axes = {"alpha": [0.5, 2.0], "by": ["variance", "q"]}
+    sweep = Sweep("map", axes, {"grid": 5, "x": "tau=0.3:3:log", "y": "distance=0:1.5"})
+    rows = list(run_sweep(sweep, tmp_path / "out", "serial").rows())
+    assert [row["error"] for row in rows] == [None] * 4
+    for row in rows:
+        result = row["result"]
+        assert sum(result["wins"]) == pytest.approx(1)
+        scores = np.array(result["scores"])
+        assert scores.shape == (len(result["names"]), 5, 5)
+        tau, distance = np.meshgrid(*result["axes"].values())
+        settings = {"sigma": 0.7, "d": 1, "alpha": row["config"]["alpha"]}
+        known = closed_forms("sac_quadratic", settings | {"tau": tau, "distance": distance})
+        if row["config"]["by"] == "variance":
+            for name, seen in zip(result["names"], scores, strict=True):
+                np.testing.assert_allclose(seen, known[name]["total"], rtol=1e-9, atol=1e-12)
+    with pytest.raises(SystemExit):
+        main(["report", "out"])
+    assert Path("out/report.md").read_text().count("sticking_the_landing") == 4
+    assert Path("out/report.png").exists()
 
 
 def test_sweep_and_report(capsys, tmp_path, monkeypatch):
