@@ -177,7 +177,9 @@ def command_line(seed: int) -> str:
     return shlex.join(["nabla", *sys.argv[1:], *given])
 
 
-def save_figure(figure: Figure, path: Path, command: str) -> list[Path]:
+def save_figure(
+    figure: Figure, path: Path, command: str, suffixes: Sequence[str] = (".pdf", ".svg", ".png")
+) -> list[Path]:
     """PDF, SVG and PNG, whole or not at all, with the command that made them in their metadata."""
     saved = []
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -186,7 +188,8 @@ def save_figure(figure: Figure, path: Path, command: str) -> list[Path]:
         ".svg": {"Description": command, "Date": None},
         ".png": {"Description": command},
     }
-    for suffix, metadata in undated.items():
+    for suffix in suffixes:
+        metadata = undated[suffix]
         part = path.with_name(f"{path.name}{suffix}.part")
         with mpl.rc_context({"svg.hashsalt": "nabla"}):
             figure.savefig(part, format=suffix[1:], dpi=150, metadata=metadata)

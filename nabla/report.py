@@ -19,7 +19,7 @@ from nabla.table import with_error
 from nabla.train import what_drives
 from sac_minimal.config import Config
 
-SHOWN = 200  # rows of the table
+SHOWN = 200  # rows of the table, points with intervals
 Cell = dict[str, Any]
 
 
@@ -36,7 +36,7 @@ def report(folder: Annotated[Path, tyro.conf.Positional]) -> None:
     store.close()
     text, figure = page(folder.name, cells)
     if figure is not None:
-        save_figure(figure, folder / "report", shlex.join(["nabla", *sys.argv[1:]]))
+        save_figure(figure, folder / "report", shlex.join(["nabla", *sys.argv[1:]]), [".png"])
     write_atomically(folder / "report.md", text)
     print(os.path.join(folder, "report.md"))
 
@@ -153,7 +153,10 @@ def scattered(
     for name, found in sorted(series.items()):
         at, values, halves = zip(*found, strict=True)
         colour, marker = style(name)
-        ax.errorbar(at, values, halves, fmt=marker, color=colour, ms=5, lw=1, label=name)
+        if len(at) > SHOWN:  # intervals would be a blot
+            ax.plot(at, values, ".", color=colour, ms=2, label=name)
+        else:
+            ax.errorbar(at, values, halves, fmt=marker, color=colour, ms=5, lw=1, label=name)
     ax.set(xlabel=numbers[0] if numbers else "cell", ylabel=label)
     if all(y > 0 for found in series.values() for _, y, _ in found):
         ax.set_yscale("log")

@@ -140,8 +140,8 @@ def sweep(
 ) -> int:
     """Run every cell of a sweep that has not been run yet; kill it and start it again at will.
 
-    The file is TOML: command = "compare" (or map, train, probe), a table [axes] of lists and a table
-    [fixed]. An axis is a setting of that command, or set.NAME, a setting of compare's problem.
+    The file is TOML: command = "compare" (or map, train, probe), a table [axes] of lists and a
+    table [fixed]. An axis is a setting of that command, or set.NAME, a setting of its problem.
 
     Args:
         file: the sweep.
