@@ -30,6 +30,7 @@ BASE = "reparameterization"
 LEAVE = "score_function_leave_one_out"
 # what is drawn along training; the table has all of them
 SHOWN = ["sticking_the_landing", "score_function_value", f"{LEAVE}, n = 2", f"{LEAVE}, n = 32"]
+WARMUP = 1000  # steps with random actions, before the first update
 DASHES = {"n = 2": ":", "n = 8": "--", "n = 32": "-."}
 
 
@@ -160,13 +161,13 @@ def learning_figure(training: Sequence[Row], cost: Sequence[Row]) -> Figure:
         steps, values = curves(rows)
         colour, marker, dash = line_style(arm)
         for ax, (name, where) in zip(axes[tasks.index(task)], kinds, strict=True):
-            x = [where({"task": task, "arm": arm, "step": s}) for s in steps]
-            for seed in values:
+            first = 0 if name == "environment steps" else sum(s <= WARMUP for s in steps)
+            x = [where({"task": task, "arm": arm, "step": s}) for s in steps[first:]]
+            y = values[:, first:]
+            for seed in y:
                 ax.plot(x, seed, dash, color=colour, lw=0.5, alpha=0.4)
-            ax.fill_between(x, *bootstrap_band(values), color=colour, alpha=0.08, lw=0)
-            ax.plot(
-                x, interquartile_mean(values), dash, marker=marker, color=colour, ms=3, label=arm
-            )
+            ax.fill_between(x, *bootstrap_band(y), color=colour, alpha=0.08, lw=0)
+            ax.plot(x, interquartile_mean(y), dash, marker=marker, color=colour, ms=3, label=arm)
             ax.grid(alpha=0.3)
             if task == tasks[-1]:
                 ax.set_xlabel(name)
@@ -181,7 +182,7 @@ def learning_figure(training: Sequence[Row], cost: Sequence[Row]) -> Figure:
 
 def updates(row: Row) -> float:
     """After that many steps: one each, from the end of the random ones on."""
-    return max(row["step"] - 1000, 1)
+    return row["step"] - WARMUP
 
 
 def curves(rows: Sequence[Row]) -> tuple[list[float], np.ndarray]:
