@@ -25,6 +25,7 @@ from nabla.winners import Map, collect, drop_biased, merge
 
 EXACT_GRID, MEASURED_GRID = 100, 16
 EXTRA = ("score_function_value", "score_function")
+BEYOND_NODES = "score_function_leave_one_out"
 
 
 def map_(
@@ -149,12 +150,13 @@ def mapped(
                 if name in estimators:
                     raise
                 skipped[name] = " ".join(str(error).split())
+    spare = [] if "score_function_optimal" not in skipped else [BEYOND_NODES]
     skipped |= drop_biased(sheets)
-    if len(sheets) == 1 and not estimators:  # Q jumps: the score function against itself
-        for name in EXTRA:
-            more = CATALOGUE[type(policy)][name]
-            sheets[name] = evaluate(family, axes, name, more, entry, estimates, seed)
-            chosen[name] = more
+    if len(sheets) == 1:  # Q jumps: the score function against itself
+        spare += EXTRA
+    for name in spare if not estimators else []:
+        chosen[name] = CATALOGUE[type(policy)][name]
+        sheets[name] = evaluate(family, axes, name, chosen[name], entry, estimates, seed)
     if len(sheets) < 2:
         why = "; ".join(f"{name}: {text}" for name, text in skipped.items())
         raise ValueError(f"fewer than two estimators to compare; left out {why}")

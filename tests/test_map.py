@@ -193,6 +193,8 @@ def own(tmp_path, monkeypatch):
         (["own_maps:Q", "--x", "w=1:3", "--y", "alpha=.1:1", "--mu", "-1", "1", "--logits", "0",
           "0"], "marginalized"),
         (["quadratic", "--x", "d=2:4", "--y", "condition=1:9", "--estimates", "200"], "measured"),
+        (["quadratic", "--x", "d=10:11", "--y", "condition=1:9", "--estimates", "100"],
+         "score_function_leave_one_out"),
         (["bandit", "--x", "alpha=0.1:1", "--y", "arms=2:4"], "exact"),
         (["cosine", "--x", "sigma=0.3:1", "--y", "mu=0:1", "--by", "q"], "Q evaluations"),
         (["cosine", "--x", "sigma=0.3:1", "--y", "mu=0:1", "--by", "seconds"], "time"),

@@ -13,6 +13,7 @@ from estimators import Noise, measure
 from nabla.reproduction import Curve, exactly, run_series
 from toy_problems import critics, published_dimensions, theory_tilted
 from toy_problems.published import PUBLISHED
+from toy_problems.published_baselines import draw_by_draw
 
 
 @pytest.mark.parametrize("name", [n for n in PUBLISHED if n != "neural-critics"])  # has none
@@ -102,6 +103,42 @@ def test_the_list(capsys):
     code, out, _ = run(capsys, "reproduce")
     assert code == 0
     assert all(name in out for name in PUBLISHED)
+
+
+@pytest.mark.parametrize("cost", ["exp", "cos"])
+def test_curves_cross_where_it_says(cost):
+    """Equal there, in the other order on the two sides."""
+    grid = np.geomspace(0.5, 5, 60)
+    for entry in ("mu", "sigma"):
+        found = theory_tilted.crossings(cost, grid, entry)
+        assert found
+        for (one, two), places in found.items():
+            for k in places:
+                low, at, high = (
+                    (v[one][entry] - v[two][entry]) / v[one][entry]
+                    for v in (theory_tilted.variances(cost, k + h) for h in (-1e-3, 0.0, 1e-3))
+                )
+                assert abs(at) < 1e-9
+                assert low * high < 0
+
+
+def test_vargrad_is_leave_one_out_draw_by_draw():
+    assert max(draw_by_draw(n, draws=100, seed=n) for n in (2, 3, 8)) < 1e-12
+
+
+def test_xu_2019_holds_without_a_temperature_and_turns_around_with_one():
+    """The score function with its best baseline has ≥ 3/2 of the pathwise variance for μ at
+    α = 0; at τ = 1 it has less than Eq. 13 up to δ/σ = √½ (μ) and √2/3 (log σ), never than STL."""
+    series = PUBLISHED["xu2019"]().series
+    groups = list(dict.fromkeys(s.group for s in series))
+    x = series[0].x
+    form = {(s.group, s.name): s.formulas for s in series}
+    eq13, stl, score = "reparameterization", "sticking_the_landing", "score_function_optimal"
+    plain, whole = ({n: form[g, n] for n in (eq13, stl, score)} for g in groups)
+    assert (plain[score]["mu"] >= 1.5 * plain[eq13]["mu"]).all()
+    for entry, turn in (("mu", 0.5**0.5), ("log_std", 2**0.5 / 3)):
+        assert ((whole[score][entry] < whole[eq13][entry]) == (x < turn)).all()
+        assert (whole[score][entry] >= whole[stl][entry]).all()
 
 
 def test_high_dimension_has_the_powers_of_theory():

@@ -15,22 +15,18 @@ from estimators import (
     Estimator,
     Gaussian,
     Objective,
-    batch_mean,
-    exact_gradient,
-    exact_moments,
-    leave_one_out,
     measure_valued,
     optimal,
     reparameterization,
     score_function,
-    score_function_analytic_entropy,
     value,
-    vargrad,
 )
 from toy_problems import theory, theory_tilted
 from toy_problems.problems import build
+from toy_problems.published_baselines import in_sample, kool
 from toy_problems.published_dimensions import high_dimension, neural_critics
 from toy_problems.published_mixtures import density_gap, figurnov, mixture_policies
+from toy_problems.published_sac import lahire, roeder, xu
 from toy_problems.studies import Cell, Series, Study, normal, with_constant
 
 SCORES = ("score_function", "score_function_value", "score_function_optimal")
@@ -68,7 +64,7 @@ def mohamed_fig2() -> Study:
 
 def mohamed_fig3() -> Study:
     """Variance for exp(−kx²) and cos kx under N(1, 1), five estimators, μ and σ."""
-    series = []
+    series, notes = [], []
     for cost, k in (("exp", np.geomspace(0.1, 10, 100)), ("cos", np.geomspace(0.5, 5, 100))):
 
         def cell(name: str, cost: str, x: float, entry: str) -> Cell:
@@ -88,11 +84,15 @@ def mohamed_fig3() -> Study:
                 for entry, key in (("mu", "mu"), ("log_std", "sigma"))
             }
             series.append(Series(group, name, k, partial(cell, name, cost), mine))
+        for entry, text in (("mu", "μ"), ("sigma", "σ")):
+            for (one, two), at in theory_tilted.crossings(cost, k, entry).items():
+                where = ", ".join(f"{x:.6f}" for x in at)
+                notes.append(f"{group}, {text}: {one} = {two} at k = {where}")
         few = k[::6]
         series.append(Series(group, "measure_valued", few, partial(cell, "measure_valued", cost)))
     return Study(
         "Variance for exp(−kx²) and cos kx under N(1, 1)", "Mohamed et al. 2020, figure 3", "k",
-        series, ("mu", "log_std"), log="xy",
+        series, ("mu", "log_std"), log="xy", notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -123,95 +123,6 @@ def gal() -> Study:
     return Study(
         "Variance for μ", "Gal 2016, §3.1", "cost", series, labels=("x + x²", "sin x", "sin 10x")
     )
-
-
-def roeder() -> Study:
-    """Sticking-the-landing has no variance at the optimum, τ = 1, and turns around at τ = ½."""
-    tau = np.geomspace(0.25, 3, 60)
-    sigma, alpha = 0.7, 0.5
-    series = []
-    for distance in (0.0, 0.5):
-        forms = theory.quadratic_critic(distance * sigma, sigma, tau * alpha / sigma**2, alpha)
-
-        def cell(name: str, distance: float, x: float, entry: str) -> Cell:
-            p = build("sac_quadratic", tau=x, distance=distance, sigma=sigma, alpha=alpha)
-            if name == "score_function_optimal":
-                best = optimal(p.policy, p.objective, entry)
-                return partial(score_function, baseline=best), p.policy, p.objective
-            return CATALOGUE[Gaussian][name], p.policy, p.objective
-
-        for name in ("reparameterization", "sticking_the_landing", "score_function_optimal"):
-            mine = {e: np.broadcast_to(forms[name][e], tau.shape) for e in ("mu", "log_std")}
-            group = f"|μ − m| = {distance:g} σ"
-            series.append(Series(group, name, tau, partial(cell, name, distance), mine))
-    return Study(
-        "Variance on SAC's loss with a quadratic critic", "Roeder, Wu and Duvenaud 2017",
-        "τ = kσ²/α", series, ("mu", "log_std"), log="xy",
-        notes=("STL = Eq. 13 at τ = 1/2; zero at τ = 1, δ = 0",),
-    )  # fmt: skip
-
-
-def _along_n(name: str, make: Callable[[int], Estimator], n: list[int], form: np.ndarray) -> Series:
-    """Exact moments reach n = 3, beyond are formula and measurement."""
-    p = build("report")
-
-    def cell(x: float, entry: str) -> Cell:
-        return make(int(x)), p.policy, p.objective
-
-    return Series("", name, np.array(n, float), cell, {"mu": form}, slice(0, 2))
-
-
-def kool() -> Study:
-    """The variance of leave-one-out against N, on the report's example."""
-    n = [2, 3, 4, 6, 8, 12, 16, 24, 32]
-    p = build("report")
-    assert isinstance(p.policy, Gaussian)
-    centred = partial(score_function, baseline=value(p.policy, p.objective, order=200))
-    mean, alone = (float(d["mu"]) for d in exact_moments(centred, p.policy, p.objective))
-    a, w = p.policy.nodes(200)
-    cost = p.objective.cost(p.policy, a)
-    var_f = float((w * cost**2).sum() - (w * cost).sum() ** 2)
-    form = np.array([theory.leave_one_out_variance(k, alone, var_f, 1.0, mean) for k in n])
-    loo = _along_n(
-        "score_function_leave_one_out",
-        lambda k: partial(score_function, n=k, baseline=leave_one_out), n, form,
-    )  # fmt: skip
-    ideal = _along_n(
-        "score_function_value", lambda k: partial(centred, n=k), n, alone / np.array(n, float)
-    )
-    inside = _along_n(
-        "score_function_batch_mean",
-        lambda k: partial(score_function, n=k, baseline=batch_mean), n,
-        np.array([theory.in_sample_variance(k, v) for k, v in zip(n, form, strict=True)]),
-    )  # fmt: skip
-    return Study(
-        "Variance for μ of N actions averaged, report's example",
-        "Kool, van Hoof and Welling 2019; Richter et al. 2020", "N", [loo, ideal, inside],
-        log="xy",
-    )  # fmt: skip
-
-
-def in_sample() -> Study:
-    """A baseline that holds the action's own cost scales the gradient by 1 − 1/N."""
-    n = [2, 3, 4, 6, 8, 12, 16]
-    p = build("report")
-    gradient = float(exact_gradient(p.policy, p.objective)["mu"])
-    flat = np.full(len(n), gradient)
-    make: dict[str, Callable[[int], Estimator]] = {
-        "score_function_batch_mean": lambda k: partial(score_function, n=k, baseline=batch_mean),
-        "score_function_leave_one_out": lambda k: partial(
-            score_function, n=k, baseline=leave_one_out
-        ),
-        "vargrad": lambda k: partial(vargrad, n=k),
-    }
-    forms = {name: flat for name in make}
-    forms["score_function_batch_mean"] = flat * (1 - 1 / np.array(n))
-    series = [_along_n(name, f, n, forms[name]) for name, f in make.items()]
-    return Study(
-        "Mean of the estimate of ∂J/∂μ, report's example",
-        "Kool, van Hoof and Welling 2019; Richter et al. 2020", "N", series, statistic="mean",
-        log="x", notes=(f"exact gradient {gradient:.10f}",),
-    )  # fmt: skip
 
 
 def suh() -> Study:
@@ -246,39 +157,6 @@ def suh() -> Study:
     )  # fmt: skip
 
 
-def lahire() -> Study:
-    """The report's own example, N(φ, 1) on Q = log(½N(−2, 1) + ½N(2, 1)): variance for μ."""
-    phi = np.linspace(0, 3, 61)
-
-    def cell(name: str, x: float, entry: str) -> Cell:
-        p = build("report", phi=x)
-        if name == "score_function_optimal":
-            best = optimal(p.policy, p.objective, entry)
-            return partial(score_function, baseline=best), p.policy, p.objective
-        if name == "score_function_analytic_entropy":
-            best = optimal(p.policy, Objective(p.objective.Q, 0.0), entry)
-            on_q = partial(score_function_analytic_entropy, baseline=best)
-            return on_q, p.policy, p.objective
-        return CATALOGUE[Gaussian][name], p.policy, p.objective
-
-    names = (
-        "reparameterization", "sticking_the_landing", "score_function_optimal",
-        "score_function_analytic_entropy",
-    )  # fmt: skip
-    series = [Series("", name, phi, partial(cell, name)) for name in names]
-    return Study(
-        "Variance for μ on the report's example, optimal baselines",
-        "Lahire, §6",
-        "φ",
-        series,
-        notes=(
-            f"fixed σ = 1: φ = 0 stops being a minimum at m = {theory.critical_separation():.10f}",
-            f"free σ: side minima from m = {theory.side_separation():.8f}, lowest from "
-            f"m = {theory.winning_separation():.8f}; φ = 0 stays a local minimum",
-        ),
-    )
-
-
 PUBLISHED: dict[str, Callable[[], Study]] = {
     "mohamed2020-fig2": mohamed_fig2,
     "mohamed2020-fig3": mohamed_fig3,
@@ -287,6 +165,7 @@ PUBLISHED: dict[str, Callable[[], Study]] = {
     "kool2019": kool,
     "in-sample-baseline": in_sample,
     "suh2022": suh,
+    "xu2019": xu,
     "figurnov2018": figurnov,
     "density-gap": density_gap,
     "mixture-policies": mixture_policies,

@@ -36,8 +36,22 @@ def _gaussian_target(s: Mapping[str, Any]) -> Variances:
     return quadratic_critic(delta, np.exp(s["log_std"]), k, s["alpha"], s["d"])
 
 
+def _quadratic(s: Mapping[str, Any]) -> Variances:
+    """∇_a cost = σHε + const − α(ε/σ if π is held fixed): Σλ²σ² and Σ(σ²λ − α)²/σ² for μ."""
+    d, condition = np.broadcast_arrays(s["d"], np.asarray(s["condition"]))
+    first, second = np.zeros(d.shape), np.zeros(d.shape)
+    for i in np.ndindex(d.shape):
+        eigenvalues = condition[i] ** np.linspace(0, 1, d[i])  # as in problems.quadratic
+        first[i], second[i] = eigenvalues.sum(), (eigenvalues**2).sum()
+    sigma2, alpha = np.square(s["sigma"]), np.asarray(s["alpha"])
+    eq13 = second * sigma2
+    stl = eq13 - 2 * alpha * first + d * alpha**2 / sigma2
+    return {"reparameterization": {"mu": eq13}, "sticking_the_landing": {"mu": stl}}
+
+
 CLOSED_FORMS: dict[str, Callable[[Mapping[str, Any]], Variances | None]] = {
     "cosine": _cosine,
     "sac_quadratic": _sac_quadratic,
     "gaussian_target": _gaussian_target,
+    "quadratic": _quadratic,
 }

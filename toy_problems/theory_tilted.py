@@ -3,9 +3,11 @@
 Everything is E[p(ε) exp(−cε² + zε)] with a polynomial p and a complex z: a Gaussian again, tilted.
 """
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
+from scipy.optimize import brentq
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(12)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
@@ -66,6 +68,28 @@ def variances(cost: str, k: float, mu: float = 1.0) -> dict[str, dict[str, float
             found[name] = square - 2 * b * cross + b**2 * size - mean**2
         for name, v in found.items():
             out.setdefault(name, {})[entry] = v
+    return out
+
+
+def crossings(cost: str, k: np.ndarray, entry: str) -> dict[tuple[str, str], list[float]]:
+    """{(one, two): the k at which two of `variances` cross}, by sign changes along k. Computed."""
+
+    def gap(x: float, one: str, two: str) -> float:
+        found = variances(cost, x)
+        return found[one][entry] - found[two][entry]
+
+    out: dict[tuple[str, str], list[float]] = {}
+    names = (
+        "reparameterization",
+        "score_function",
+        "score_function_value",
+        "score_function_optimal",
+    )
+    for one, two in itertools.combinations(names, 2):
+        signs = np.sign([gap(float(x), one, two) for x in k])
+        for i in np.flatnonzero(signs[1:] * signs[:-1] < 0):
+            at = float(brentq(gap, k[i], k[i + 1], args=(one, two), xtol=1e-13))
+            out.setdefault((one, two), []).append(at)
     return out
 
 
