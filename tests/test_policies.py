@@ -196,8 +196,11 @@ def test_bad_input_is_named(make, words):
     assert words in str(caught.value)
 
 
-def test_the_limit_of_nodes_is_allowed():
-    """10⁶ of them in d = 6: an exact gradient there goes as far as this."""
-    _, w = gaussian((0.0,) * 6, (0.0,) * 6).nodes(10)
-    assert w.shape == (10**6,)
-    assert abs(float(w.sum()) - 1) < 1e-9
+def test_a_million_nodes_are_allowed_and_one_more_is_not():
+    """10⁶ is the limit itself: logarithms, rounded, took it for more."""
+    six = gaussian((0.1,) * 6, (0.0,) * 6)
+    actions, weights = six.nodes(10)
+    assert actions.shape == (10**6, 6)
+    assert float(weights.sum()) == pytest.approx(1, abs=1e-12)
+    with pytest.raises(ValueError, match="more than 1,000,000"):
+        six.nodes(11)
