@@ -13,6 +13,7 @@ from nabla.catalogue import estimators, problems
 from nabla.check import check
 from nabla.claims import claims
 from nabla.compare import compare
+from nabla.doctor import doctor
 from nabla.identities import identities
 from nabla.map import map_
 from nabla.probe import probe
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "sweep": sweep,
     "report": report,
     "claims": claims,
+    "doctor": doctor,
 }
 
 

@@ -1,0 +1,52 @@
+"""The doctor: a table of what is there, and one sentence for each thing that is wrong."""
+
+from dataclasses import replace
+
+import pytest
+
+from nabla import doctor
+from nabla.cli import main
+
+
+def test_a_healthy_machine(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["doctor"])
+    out = capsys.readouterr().out
+    assert exit_.value.code == 0
+    assert "✓ all is well" in out
+    assert "identities hold" in out
+    for name in doctor.NEEDED:
+        assert f"\n{name} " in out
+
+
+def test_what_is_wrong_is_said_with_what_to_do(capsys, monkeypatch):
+    broken = [
+        doctor.python((3, 10, 1)),
+        doctor.package("no-such-package", None),
+        doctor.threads(8, 2, None),
+    ]
+    monkeypatch.setattr(doctor, "examine", lambda: iter(broken))
+    assert doctor.doctor() == 1
+    out = capsys.readouterr().out
+    assert "✗ python: 3.11 or newer is needed" in out
+    assert "✗ no-such-package: run `python3 bootstrap.py`" in out
+    assert "✗ threads: more threads than cores: set OMP_NUM_THREADS=2 or less" in out
+    assert "all is well" not in out
+
+
+def test_an_extra_that_is_missing_is_no_trouble():
+    line = doctor.optional("no-such-package", "mujoco")
+    assert line == replace(line, trouble="")
+    assert "bootstrap.py mujoco" in line.found
+
+
+def test_another_version_than_the_tested_one_is_noted(tmp_path):
+    path = tmp_path / "constraints.txt"
+    path.write_text("numpy==0.1\n")
+    assert doctor.package("numpy", doctor.pinned(path)["numpy"]).found.endswith("(tested with 0.1)")
+    assert doctor.pinned(tmp_path / "none") == {}
+
+
+def test_arithmetic_that_is_off_is_noticed(monkeypatch):
+    monkeypatch.setattr(doctor, "IDENTITIES", {"off": lambda seed: 1e-3})
+    assert doctor.computation().trouble
