@@ -58,10 +58,10 @@ ARMS: dict[str, tuple[str, int]] = {
     "score_function_leave_one_out, n = 32": ("score_function_leave_one_out", 32),
 }
 TRAINED = {
-    "Pendulum-v1": 8000,
-    "InvertedDoublePendulum-v5": 12_000,
+    "Pendulum-v1": 6000,
+    "InvertedDoublePendulum-v5": 8000,
     "Reacher-v5": 5000,
-    "Hopper-v5": 8000,
+    "Hopper-v5": 6000,
 }
 SMALL: dict[str, Any] = {"hidden": 64, "batch": 128, "threads": 1}
 
