@@ -569,7 +569,8 @@ def test_s25(e):
     where="the losses, J_π",
     says="The actor's loss takes min_i Q_θ̄i(s_{t+1}, a): target critics at the next state.",
     verdict=WRONG,
-    correction="min_i Q_θi(s_t, a): the trained critics at the state whose action is chosen.",
+    correction="min_i Q_θi(s_t, a): the state must be the one whose action is chosen. (SAC takes "
+    "the trained critics; their slow copies would do too, later.)",
     matters=RESULT,
 )
 def test_s26(e):
@@ -580,7 +581,9 @@ def test_s26(e):
     for kind, seen, note in ((e.printed, next_state, "as printed"), (e.corrected, Q, "at s_t")):
         pi = softmax(seen / ALPHA)
         value = soft_value(soft_action_values(mdp, pi, ALPHA), pi, ALPHA)
-        kind(f"its minimiser has the optimal soft value, {note}", equal(value, best, 1e-8))
+        kind(
+            f"soft value of its minimiser against the optimal one, {note}", equal(value, best, 1e-8)
+        )
 
 
 @claim(
