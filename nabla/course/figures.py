@@ -10,6 +10,8 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from nabla.figures import FAMILIES, style
 
+LINES = ("-", "--", ":", "-.")
+
 # The terms of Eq. 13, always in these colours and dashes; their sum broad and pale, behind.
 TERMS: dict[str, dict[str, Any]] = {
     "score": {"color": "#D55E00", "ls": "--", "lw": 2},
@@ -49,13 +51,18 @@ def estimator_lines(
     xlabel: str,
     ylabel: str,
 ) -> None:
-    """One line for each estimator, in its family's colour; dots: the same, found another way."""
+    """One line for each estimator, in its family's colour, members of one family by their dashes;
+    dots: the same, found another way (x and those of some of the estimators)."""
     marks = (dots or {}).get("x")
+    names = list(curves)
     for name, values in curves.items():
         colour, marker = style(name)
-        ax.plot(x, values, color=colour, lw=2, label=name)
-        if dots is not None and marks is not None:
-            ax.plot(marks, dots[name], marker, color=colour, mec="black", mew=0.5, ls="")
+        same = [n for n in names if style(n)[0] == colour]
+        dashes = LINES[same.index(name) % len(LINES)]
+        ax.plot(x, values, dashes, color=colour, lw=2, label=name)
+        if dots is not None and marks is not None and name in dots:
+            face = "white" if same.index(name) else colour
+            ax.plot(marks, dots[name], marker, color=colour, mfc=face, mec="black", mew=0.5)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     ax.grid(alpha=0.3)
