@@ -61,7 +61,7 @@ def expectations(F: Callable[[Tensor], Tensor], D: int, order: int = 60) -> Inte
     f = F(x)
     (grad,) = torch.autograd.grad(f.sum(), x, create_graph=True)  # [m, D]
     laplacian = torch.zeros_like(f)
-    for i in range(D):
+    for i in range(D if grad.requires_grad else 0):  # F linear: no curvature
         laplacian = laplacian + torch.autograd.grad(grad[:, i].sum(), x, retain_graph=True)[0][:, i]
     integrands = (f, f**2, (grad**2).sum(-1), laplacian, f * laplacian)
     return Integrand(D, *(float((w * v.detach()).sum()) for v in integrands))
