@@ -35,6 +35,7 @@ MEANINGS = {
     "attached_cost": "the cost is left attached: the entropy term counts twice",
     "log_det_forgotten": "the log-determinant of tanh is forgotten",
     "log_det_twice": "the log-determinant of tanh is applied once too often",
+    "sign_of_log_det": "the log-determinant of tanh has the wrong sign",
     "log_det_epsilon": "an epsilon inside the logarithm of tanh's determinant",
     "score_in_place_of_path": "∇_θ log π in the place of ∇_θ f",
     "marginal_cdfs": "marginal distribution functions in the place of conditional ones",
@@ -126,7 +127,7 @@ def _entropy_terms(policy: Policy, objective: Objective) -> list[tuple[Tensor, T
 def _log_det(
     policy: Policy, objective: Objective, G: Tensor
 ) -> Iterator[tuple[str, Tensor, float]]:
-    """D = −∇ α E[Σ log(1 − tanh² u)]: forgotten, twice, or with an epsilon inside."""
+    """D = −∇ α E[Σ log(1 − tanh² u)]: forgotten, twice, its sign wrong, an epsilon inside."""
     alpha = objective.alpha
 
     def of(f: Callable[[Tensor], Tensor]) -> tuple[Tensor, float]:
@@ -139,6 +140,7 @@ def _log_det(
         return
     yield "log_det_forgotten", G - D, error
     yield "log_det_twice", G + D, error
+    yield "sign_of_log_det", G - 2 * D, error
     for epsilon in (1e-6, 1e-7, 1e-8, 1e-5, 1e-4, 1e-3):
         try:
             soft, also = of(partial(_soft_log_det, alpha, epsilon))

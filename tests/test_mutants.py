@@ -202,6 +202,15 @@ def log_det_applied_twice(policy, objective, rng, n=1):
     return sticking_the_landing(policy, twice, rng, n)
 
 
+@mutant("sign_of_log_det", objective=SQUASHED)
+def log_det_added(policy, objective, rng, n=1):
+    """log π(a) = log π(u) + Σ log(1 − tanh² u), in the place of minus."""
+    minus = Objective(
+        lambda u: objective.Q(u) - 2 * objective.alpha * log_det_tanh(u), objective.alpha
+    )
+    return reparameterization(policy, minus, rng, n)
+
+
 @mutant("log_det_epsilon", Gaussian(t(3.0), t(0.5)), SQUASHED)
 def epsilon_in_the_log_det(policy, objective, rng, n=1):
     def Q(u):
