@@ -177,6 +177,16 @@ def test_b3_degree_theorem(forms, factor, last):
     assert gap.det() < 0
 
 
+def test_b3_more_dimensions_need_a_higher_degree():
+    """The least degree at which the score function can win for μ: 4, 4, 6, 6 in D = 1 … 4, and in
+    D = 3 degree 5 ties."""
+    first = [
+        next(n for n in range(1, 9) if theory.smallest_ratio(n, D) < 1 - 1e-9) for D in range(1, 5)
+    ]
+    assert first == [4, 4, 6, 6]
+    close(theory.smallest_ratio(5, 3), 1.0)
+
+
 def test_b3_ratios():
     assert [theory.smallest_ratio(n) >= 1 for n in range(1, 6)] == [True] * 3 + [False] * 2
     assert [theory.smallest_log_std_ratio(n) >= 1 for n in range(1, 8)] == [True] * 5 + [False] * 2
