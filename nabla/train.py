@@ -113,7 +113,7 @@ def plot(
 
     Args:
         runs: folders of runs.
-        out: the figure, without its suffix (.pdf and .png are written).
+        out: the figure, without its suffix (.pdf, .svg and .png are written).
     """
     if not runs:
         raise ValueError("plot needs at least one run")

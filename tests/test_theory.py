@@ -1,7 +1,9 @@
 """The formulas of toy_problems.theory, against exact_moments. One-sample estimates."""
 
 import math
+import re
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from support import FLOAT, gaussian, t
 
 from estimators import (
+    CATALOGUE,
     Mixture,
     Objective,
     batch_mean,
@@ -31,6 +34,7 @@ from estimators import (
     value,
 )
 from toy_problems import build, theory
+from toy_problems.published import PUBLISHED
 
 few = settings(max_examples=8)
 real = partial(st.floats, allow_nan=False)
@@ -551,3 +555,20 @@ def test_averaging_n_actions_divides_the_variance():
     one, _ = variances(reparameterization, p.policy, p.objective)
     three, _ = variances(partial(reparameterization, n=3), p.policy, p.objective)
     close(three["mu"], one["mu"] / 3)
+
+
+def test_the_paper_names_what_there_is():
+    """Every function, test and command that docs/open-question.md refers to exists."""
+    root = Path(__file__).parent.parent
+    text = (root / "docs" / "open-question.md").read_text()
+    tests = Path(__file__).read_text()
+    estimators = {name for entries in CATALOGUE.values() for name in entries}
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    for name in re.findall(r"`([a-z]\w+)(?:\(D\))?`", prose):
+        known = name in theory.__all__ or name in estimators or name == "exact_moments"
+        assert known or f"def {name}(" in tests, name
+    for prefix in re.findall(r"`(test_\w+)\*`", prose):
+        assert f"def {prefix}" in tests
+    for name in re.findall(r"^    nabla reproduce (\S+)", text, flags=re.MULTILINE):
+        assert name in PUBLISHED
+    assert {f"## B.{i} " in text for i in range(1, 10)} == {True}
