@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from nabla.figures import FAMILIES, style
+from nabla.figures import FAMILIES, Z95, style
 
 LINES = ("-", "--", ":", "-.")
 
@@ -82,3 +82,34 @@ def descents(
     ax.set_ylabel(ylabel)
     ax.grid(alpha=0.3)
     ax.legend(frameon=False)
+
+
+def intervals(ax: Axes, means: Mapping[str, tuple[float, float]], exact: float) -> None:
+    """(mean, standard error) of each estimator as a 95 % interval, beside the exact number."""
+    for y, (name, (mean, error)) in enumerate(means.items()):
+        colour, marker = style(name)
+        ax.errorbar(mean, y, xerr=Z95 * error, fmt=marker, color=colour, mec="black", capsize=4)
+    ax.axvline(exact, color="black", lw=1, ls="--")
+    ax.set_yticks(range(len(means)), list(means))
+    ax.set_ylim(len(means) - 0.5, -0.5)
+    ax.grid(axis="x", alpha=0.3)
+
+
+def baseline_curves(
+    ax: Axes,
+    b: np.ndarray,
+    variances: Mapping[str, np.ndarray],
+    marks: Mapping[str, float],
+) -> None:
+    """Variance of each parameter against a constant baseline, and where the named ones lie."""
+    for (name, values), dashes in zip(variances.items(), ("-", "--", "-."), strict=False):
+        ax.plot(b, values, dashes, color=style("score_function")[0], lw=2, label=name)
+    top = ax.get_ylim()[1]
+    for i, (name, where) in enumerate(marks.items()):
+        ax.axvline(where, color="black", lw=0.8, ls=":")
+        ax.text(where, top * (0.97 - 0.09 * (i % 3)), f" {name}", fontsize=9, va="top")
+    ax.set_ylim(0, top)
+    ax.set_xlabel("constant baseline b")
+    ax.set_ylabel("variance of one estimate")
+    ax.legend(frameon=False, loc="lower right")
+    ax.grid(alpha=0.3)
