@@ -145,29 +145,34 @@ def comparison_figure(
 
 
 def learning_curves(curves: Mapping[str, Sequence[np.ndarray]]) -> Figure:
-    """Return against steps: a thin line for each seed, a thick one for their interquartile mean,
-    and from three seeds on its 95 % bootstrap band.
+    """Return against steps, a panel for each task: a thin line for each seed, a thick one for
+    their interquartile mean, and from three seeds on its 95 % bootstrap band.
 
-    curves: {label: one array [evaluations, 2] a seed}; a label ends in its estimator.
+    curves: {label: one array [evaluations, 2] a seed}; a label is "task, …, estimator".
     """
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    ax = figure.subplots()
-    lines = ("-", "--", ":", "-.")
-    for i, (label, seeds) in enumerate(curves.items()):
+    tasks = list(dict.fromkeys(label.partition(", ")[0] for label in curves))
+    figure = Figure(figsize=(2.5 + 4.5 * len(tasks), 4.2), layout="constrained")
+    panels = dict(zip(tasks, figure.subplots(1, len(tasks), squeeze=False)[0], strict=True))
+    count = dict.fromkeys(tasks, 0)
+    for label, seeds in curves.items():
+        task, _, rest = label.partition(", ")
+        ax, line = panels[task], ("-", "--", ":", "-.")[count[task] % 4]
+        count[task] += 1
         colour, marker = style(label.rpartition(", ")[2])
         for curve in seeds:
-            ax.plot(curve[:, 0], curve[:, 1], lines[i % 4], color=colour, lw=0.8, alpha=0.5)
+            ax.plot(curve[:, 0], curve[:, 1], line, color=colour, lw=0.8, alpha=0.5)
         shared = sorted(set.intersection(*(set(c[:, 0]) for c in seeds)))
         values = np.array([[c[c[:, 0] == s, 1][0] for s in shared] for c in seeds])
         if len(seeds) >= 3:
             ax.fill_between(shared, *bootstrap_band(values), color=colour, alpha=0.2, lw=0)
         middle = interquartile_mean(values)
-        name = f"{label} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
-        ax.plot(shared, middle, lines[i % 4], marker=marker, color=colour, lw=2, ms=4, label=name)
-    ax.set_xlabel("environment steps")
-    ax.set_ylabel("return of the deterministic policy")
-    ax.grid(alpha=0.3)
-    ax.legend(frameon=False)
+        name = f"{rest} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
+        ax.plot(shared, middle, line, marker=marker, color=colour, lw=2, ms=4, label=name)
+    for task, ax in panels.items():
+        ax.set(title=task, xlabel="environment steps")
+        ax.grid(alpha=0.3)
+        ax.legend(frameon=False)
+    panels[tasks[0]].set_ylabel("return of the deterministic policy")
     return figure
 
 

@@ -98,17 +98,20 @@ def summary(cell: Cell) -> str:
 def draw(cells: Sequence[Cell], axes: Sequence[str]) -> Figure | None:
     command = cells[0]["config"]["command"]
     if command == "train":
-        return learning_curves(curves(cells))
+        return learning_curves(curves(cells, axes))
     points = {"compare": total_variances, "map": shares, "probe": actor_variances}[command]
     return scattered(cells, axes, points)
 
 
-def curves(cells: Sequence[Cell]) -> Mapping[str, Sequence[np.ndarray]]:
+def curves(cells: Sequence[Cell], axes: Sequence[str]) -> Mapping[str, Sequence[np.ndarray]]:
+    """A line for every combination of what is varied, seeds being the curves of one line."""
     found: dict[str, list[np.ndarray]] = {}
+    others = [a for a in axes if a not in ("task", "estimator", "version", "seed")]
     for cell in cells:
         config = Config(**{k: v for k, v in cell["config"].items() if k != "command"})
         points = [(row["step"], row["return"]) for row in cell["result"]["metrics"]]
-        label = f"{config.task}, {what_drives(config)}"
+        more = "".join(f"{a} {cell['flat'][a]}, " for a in others)
+        label = f"{config.task}, {more}{what_drives(config)}"
         found.setdefault(label, []).append(np.array(points, float))
     return found
 
