@@ -23,13 +23,14 @@ from estimators.ladder import Ladder
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy, require_finite
-from estimators.subjects import NotCheckable, name_of, subject
+from estimators.subjects import NotCheckable, called_as, name_of, subject
 from estimators.verdict import Evidence, Verdict
 
 BUDGET = 2**22  # estimates
 SLOW_BUDGET = 2**15  # where each takes a call of its own
 DELTA = 0.01  # standard deviations of one estimate
 FALSE_ALARM = 1e-6
+MISUNDERSTOOD = TypeError, KeyError, IndexError, AttributeError  # it was given the wrong thing
 
 
 def check(
@@ -65,7 +66,8 @@ def check(
             raise
         except Exception as error:  # somebody's function, called to see what it returns
             complaint = raised(error)
-            evidence = (Evidence("contract", "failed", complaint.text),)
+            called = called_as(estimator, policy) if isinstance(error, MISUNDERSTOOD) else ""
+            evidence = (Evidence("contract", "failed", complaint.text + called),)
             return Verdict(name, "broken", complaint.key, evidence)
         budget = budget or (BUDGET if checked.fast else SLOW_BUDGET)
         rng = rng or Noise(0, next(iter(policy.parameters().values())).device)

@@ -81,6 +81,13 @@ def name_of(thing: Any) -> str:
     return getattr(thing, "__name__", type(thing).__name__)
 
 
+def called_as(thing: Any, policy: Policy) -> str:
+    """How it was called, for somebody whose function expected something else."""
+    arguments = {1: "params", 2: "params, seed"}.get(_required(thing), "policy, objective, rng")
+    params = f", params = {{{', '.join(policy.parameters())}}}" if "params" in arguments else ""
+    return f"; it was called as {name_of(thing)}({arguments}){params}"
+
+
 def loss_value(loss: Callable[[Params], Any], policy: Policy, params: Params) -> Tensor:
     """Σ over the batch of the loss of each row; ValueError on a shape that is neither a scalar,
     nor [*batch], nor [S, *batch]."""

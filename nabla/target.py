@@ -117,9 +117,7 @@ def make_policy(
         return Categorical(torch.tensor(logits, dtype=dtype))
     m = torch.tensor(mu, dtype=dtype)
     if len(log_std) not in (0, 1, len(mu)):
-        raise ValueError(
-            f"--log-std takes 1 or {len(mu)} numbers to match --mu, got {len(log_std)}"
-        )
+        raise ValueError(f"--log-std takes {_numbers(len(mu))} to match --mu, got {len(log_std)}")
     s = torch.tensor(log_std or [0.0], dtype=dtype).expand(len(mu)).clone()
     if not logits:
         return Gaussian(m, s)
@@ -147,7 +145,7 @@ def change_policy(
         old = parameters[name]
         if len(given) not in (1, old.numel()):
             raise ValueError(
-                f"--{name.replace('_', '-')} takes 1 or {old.numel()} numbers, got {len(given)}"
+                f"--{name.replace('_', '-')} takes {_numbers(old.numel())}, got {len(given)}"
             )
         parameters[name] = (
             torch.tensor(given, dtype=old.dtype).expand(old.numel()).reshape(old.shape)
@@ -181,3 +179,7 @@ def pick_estimators(policy: Policy, names: Sequence[str]) -> dict[str, Estimator
         else:
             raise ValueError(f"unknown estimator {name!r}; known: {', '.join(every)}")
     return picked
+
+
+def _numbers(most: int) -> str:
+    return "1 number" if most == 1 else f"1 or {most} numbers"

@@ -354,6 +354,8 @@ def own_generator(policy, objective, rng):
         (bad(lambda p, o, rng: reparameterization(p, o, rng).flip(0)), "rows are not independent"),
         (lambda params: 1 / 0, "it raises ZeroDivisionError"),
         (lambda params: params["mu"], "gets no gradient"),
+        (lambda params: params["loc"], "it was called as <lambda>(params), params = {mu, log_std}"),
+        (lambda obs, params: params["mu"], "it was called as <lambda>(params, seed)"),
         (lambda params: params["mu"] * params["log_std"][:, None], "the loss must be a scalar"),
         (lambda params: torch.zeros(()), "does not depend on the parameters"),
         (lambda params, seed: {"mu": np.zeros(2)}, "log_std gets no gradient"),

@@ -174,7 +174,7 @@ def test_alpha_reaches_both_halves_of_a_squashed_objective(capsys, tmp_path):
         (["report", "--n", "0"], "n must be ≥ 1"),
         (["report", "--n", "1", "--estimators", "vargrad"], "at least 2 independent"),
         (["report", "--mu", "nan"], "Gaussian.mu is not finite"),
-        (["report", "--mu", "1", "2", "3"], "takes 1 or 1 numbers"),
+        (["report", "--mu", "1", "2", "3"], "takes 1 number, got 3"),
         (["report", "--logits", "1"], "a Gaussian has mu, log_std"),
         (["report", "--device", "tpu9"], "device 'tpu9' cannot be used"),
         (["report", "--alpha", "inf"], "alpha must be finite"),
