@@ -2,8 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin
 
-.PHONY: demo test sac lab notebooks lint types benchmark benchmark-sac clean
-.PHONY: demo test sac lint types benchmark benchmark-sac conformance clean
+.PHONY: demo test sac lab notebooks lint types benchmark benchmark-sac benchmark-check conformance trust mutation clean
 
 demo: ; $(PYTHON) bootstrap.py && $(VENV)/nabla compare report
 test: ; $(PYTHON) bootstrap.py test notebooks mujoco dm dask && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadfile
@@ -19,5 +18,11 @@ benchmark: ; $(PYTHON) bootstrap.py && $(VENV)/python benchmarks/gradients.py
 benchmark-sac:
 	$(PYTHON) bootstrap.py mujoco
 	$(VENV)/python benchmarks/parity/run.py && $(VENV)/python benchmarks/sac_speed.py
+benchmark-check: ; $(PYTHON) bootstrap.py && $(VENV)/python benchmarks/check_speed.py
+trust: ; $(PYTHON) bootstrap.py && OMP_NUM_THREADS=1 $(VENV)/python benchmarks/trust.py
+mutation: # long; resumes where it stopped
+	$(PYTHON) bootstrap.py test mutation
+	OMP_NUM_THREADS=1 $(VENV)/mutmut run --max-children 2
+	$(VENV)/mutmut results
 conformance: ; $(PYTHON) benchmarks/conformance/run.py
 clean: ; rm -rf .venv out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
