@@ -46,8 +46,8 @@ def high_dimension() -> Study:
             series.append(Series(group, name, DIMENSIONS, partial(_cell, make, name), mine, nodes))
     return Study(
         "Total variance of one estimate in d dimensions, α > 0",
-        "lines: closed forms, of costs that add up over the coordinates", "d", series,
-        ("total",), log="xy", trend=True,
+        "lines: closed forms; measure-valued (3d + 1 evaluations of Q): power of d ≥ 5", "d",
+        series, ("total",), log="xy", trend=True,
         notes=("Q evaluations of an estimate: 1; leave-one-out 2; measure-valued 3d + 1",),
     )  # fmt: skip
 
