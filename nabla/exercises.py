@@ -251,12 +251,13 @@ def parts(value: Any, label: str = "") -> Parts:
 
 
 def near(got: Parts, wanted: Parts, tolerance: float) -> bool:
-    """Equal to `tolerance` of the largest entry, infinities and all."""
+    """Equal to `tolerance` of the largest entry, infinities and nans (of an overflow) and all."""
     if {k: v.shape for k, v in got.items()} != {k: v.shape for k, v in wanted.items()}:
         return False
     size = max((float(abs(v[np.isfinite(v)]).max(initial=0)) for v in wanted.values()), default=0)
     return all(
-        np.allclose(got[k], w, rtol=0, atol=tolerance * (size or 1)) for k, w in wanted.items()
+        np.allclose(got[k], w, rtol=0, atol=tolerance * (size or 1), equal_nan=True)
+        for k, w in wanted.items()
     )
 
 
