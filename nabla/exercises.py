@@ -219,8 +219,12 @@ class Formula:
 
 
 def _common(got: list[Parts], expected: list[Parts]) -> tuple[str, tuple[str, ...]] | None:
-    """Slips that need no exercise: the sign, the order, a constant factor."""
+    """Slips that need no exercise: few digits, the sign, the order, a constant factor."""
     pairs = list(zip(got, expected, strict=True))
+    if all(near(g, e, MATCH) for g, e in pairs):
+        return "digits", (
+            "Right to seven digits and no more: is a number in it float32? (torch.tensor(0.1) is.)",
+        )
     if all(near(g, {k: -v for k, v in e.items()}, MATCH) for g, e in pairs):
         return "sign", ("The size is right. Look at the sign.",)
     for order in itertools.permutations(range(len(got[0]))):

@@ -118,6 +118,7 @@ def test_a_formula_takes_dicts_and_says_what_is_missing():
     assert twice.examine(lambda x: {"b": 2 * x, "a": x}).step == "done"
     assert twice.examine(lambda x: {"a": x}).step == "shape"
     assert twice.examine(lambda x: {"a": 3 * x, "b": 6 * x}).key == "factor"
+    assert twice.examine(lambda x: {"a": x + 3e-8, "b": 2 * x}).key == "digits"
     assert twice.examine(lambda x: {"a": "one", "b": x}).step == "shape"
     assert twice.examine(lambda x: ...).step == "to do"
     assert not near(parts(1.0), parts((1.0, 2.0)), 1e-9)
