@@ -75,7 +75,9 @@ def relative(
     }
     ratios: dict[tuple[str, str, float], dict[float, list[float]]] = {}
     for r in probes:
-        b = base[r["task"], r["seed"], r["step"], r["state"]]
+        b = base.get((r["task"], r["seed"], r["step"], r["state"]))
+        if b is None:  # a study that is not finished
+            continue
         price = r["q_evaluations"] / b["q_evaluations"] if cost else 1.0
         at = ratios.setdefault((r["task"], label(r), r["step"]), {})
         at.setdefault(r["seed"], []).append(price * r[quantity] / b[quantity])
