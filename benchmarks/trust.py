@@ -1,6 +1,6 @@
 """How far `check` can be trusted: its false alarms and its power, measured. `make trust`.
 
-    python benchmarks/trust.py [--runs 2000] [--repeats 40]
+    python benchmarks/trust.py [--runs 2000] [--repeats 40] [--whole 200]
 
 Every finished run is a line of out/trust.jsonl, and is not done again: interrupt it as you like.
 Writes docs/trust.md and docs/trust.png; exit status 1 if the false alarms contradict the stated
@@ -139,16 +139,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="False alarms and power of `check`.")
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=40)
+    parser.add_argument("--whole", type=int, default=200, help="whole checks by default")
     options = parser.parse_args()
     torch.set_num_threads(1)
     mean, variance = exact_moments(reparameterization, LINE, CUBIC)
     alarms = collect("false alarm", list(range(options.runs)), false_alarm)
-    defaults = collect("whole check", list(range(0, options.runs, EVERY)), whole)
+    defaults = collect("whole check", list(range(0, EVERY * options.whole, EVERY)), whole)
     grid = [f"{bias} {run}" for bias in BIASES for run in range(options.repeats)]
     planted = collect("power", grid, power)
     nodes = collect("by nodes", list(map(str, BIASES)), by_nodes)
     size = max(float((mean[k].abs() / variance[k].sqrt()).max()) for k in mean)
-    command = f"python benchmarks/trust.py --runs {options.runs} --repeats {options.repeats}"
+    given = " ".join(f"--{name} {count}" for name, count in vars(options).items())
+    command = f"python benchmarks/trust.py {given}"
     return write(ROOT / "docs", command, alarms, defaults, planted, nodes, size, RATE, LOOKS, DELTA)
 
 

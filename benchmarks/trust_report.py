@@ -17,7 +17,8 @@ from estimators.sequential import FIRST, quantile
 TEXT = """\
 # How far `check` can be trusted
 
-Made by `{command}`; do not edit. Intervals are Clopper–Pearson's, 95 %.
+Made by `{command}`; do not edit.
+Intervals are Clopper–Pearson's, 95 %.
 
 ## False alarms
 
