@@ -3,17 +3,19 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .PHONY: demo test sac lab notebooks lint types benchmark benchmark-sac benchmark-check conformance trust mutation clean
+.PHONY: demo test sac lab notebooks book lint types benchmark benchmark-sac clean
 
 demo: ; $(PYTHON) bootstrap.py && $(VENV)/nabla compare report
-test: ; $(PYTHON) bootstrap.py test notebooks mujoco dm dask && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadfile
+test: ; $(PYTHON) bootstrap.py test notebooks docs browser mujoco dm dask && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadfile
 sac:
 	$(PYTHON) bootstrap.py mujoco
 	rm -rf out/pendulum && $(VENV)/nabla train --task Pendulum-v1 --steps 6000 --lr 1e-3 --run out/pendulum
 	$(VENV)/nabla plot out/pendulum --out out/pendulum/curve
 lab: ; $(PYTHON) bootstrap.py notebooks && $(VENV)/python -m nabla.course.convert && cd notebooks && ../$(VENV)/jupyter lab 00_tour.ipynb
 notebooks: ; $(PYTHON) bootstrap.py notebooks && $(VENV)/python -m nabla.course.convert
-lint: ; $(PYTHON) bootstrap.py test notebooks mujoco dm dask && $(VENV)/ruff check . && $(VENV)/ruff format --check .
-types: ; $(PYTHON) bootstrap.py test notebooks mujoco dm dask && $(VENV)/mypy
+book: ; $(PYTHON) bootstrap.py notebooks docs && $(VENV)/python -m nabla.course.book
+lint: ; $(PYTHON) bootstrap.py test notebooks docs browser mujoco dm dask && $(VENV)/ruff check . && $(VENV)/ruff format --check .
+types: ; $(PYTHON) bootstrap.py test notebooks docs browser mujoco dm dask && $(VENV)/mypy
 benchmark: ; $(PYTHON) bootstrap.py && $(VENV)/python benchmarks/gradients.py
 benchmark-sac:
 	$(PYTHON) bootstrap.py mujoco

@@ -38,9 +38,11 @@ def _looking(get: Callable[..., Any]) -> Callable[..., Any]:
     return get_msg
 
 
-def execute(path: Path, fast: bool = False, last: str = "") -> tuple[Any, list[float]]:
+def execute(
+    path: Path, fast: bool = False, static: bool = False, last: str = ""
+) -> tuple[Any, list[float]]:
     """The notebook with its outputs, and the seconds that each code cell took; nbclient's
-    CellExecutionError if one raises. last: code to run in the end, not kept."""
+    CellExecutionError if one raises. static: no widgets. last: code to run in the end, not kept."""
     notebook: Any = nbformat.read(path, 4)  # type: ignore[no-untyped-call]
     if last:
         notebook.cells.append(nbformat.v4.new_code_cell(last))  # type: ignore[no-untyped-call]
@@ -62,14 +64,15 @@ def execute(path: Path, fast: bool = False, last: str = "") -> tuple[Any, list[f
         on_cell_execute=start,
         on_cell_executed=stop,
     )
-    client.execute(env=environment(fast))
+    client.execute(env=environment(fast, static))
     if last:
         notebook.cells.pop()
     return notebook, seconds
 
 
-def environment(fast: bool) -> dict[str, str]:
+def environment(fast: bool, static: bool) -> dict[str, str]:
     """This checkout first on the path, inline figures, sliders without widgets in the book."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     own = {"PYTHONPATH": path, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
-    return {**os.environ, **own, "NABLA_FAST": "1" if fast else "0"}
+    switches = {"NABLA_FAST": fast, "NABLA_STATIC": static}
+    return {**os.environ, **own, **{name: str(int(on)) for name, on in switches.items()}}

@@ -1,0 +1,28 @@
+"""The book. Built by `make book` (nabla/course/book.py) from a copy of this folder that has the
+executed notebooks and MathJax in it; nothing is fetched when it is read."""
+
+project = "nabla-workbench"
+author = "The nabla-workbench authors"
+copyright = author
+extensions = ["myst_nb"]
+exclude_patterns = ["_build"]
+html_theme = "sphinx_book_theme"
+html_title = "Gradient estimators, from Bellman to Eq. 13 to MuJoCo"
+html_static_path = ["_static"]
+html_css_files = ["book.css"]
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "navbar_persistent": [],
+    "use_download_button": False,
+    "use_fullscreen_button": False,
+}
+html_context = {"default_mode": "auto"}
+html_copy_source = False
+html_show_sphinx = False
+mathjax_path = "mathjax/tex-chtml-full.js"
+nb_execution_mode = "off"  # they are executed before
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_heading_anchors = 3
+suppress_warnings = ["myst.xref_missing", "myst.header", "mystnb.unknown_mime_type"]
