@@ -1,12 +1,14 @@
 # Everything happens in .venv, made from nothing by bootstrap.py and left alone when up to date.
 PYTHON ?= python3
 VENV := .venv/bin
+ALL := test notebooks docs browser mujoco dm dask
 
-.PHONY: demo test sac lab notebooks lint types benchmark benchmark-sac benchmark-check conformance trust mutation clean
-.PHONY: demo test sac lab notebooks book lint types benchmark benchmark-sac clean
+.PHONY: demo test test-course sac lab notebooks book lint types benchmark benchmark-sac benchmark-check \
+	conformance trust mutation clean
 
 demo: ; $(PYTHON) bootstrap.py && $(VENV)/nabla compare report
-test: ; $(PYTHON) bootstrap.py test notebooks docs browser mujoco dm dask && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadfile
+test: ; $(PYTHON) bootstrap.py test notebooks mujoco dm dask && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadfile -m "not course"
+test-course: ; $(PYTHON) bootstrap.py $(ALL) && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadgroup -m course
 sac:
 	$(PYTHON) bootstrap.py mujoco
 	rm -rf out/pendulum && $(VENV)/nabla train --task Pendulum-v1 --steps 6000 --lr 1e-3 --run out/pendulum
@@ -14,8 +16,8 @@ sac:
 lab: ; $(PYTHON) bootstrap.py notebooks && $(VENV)/python -m nabla.course.convert && cd notebooks && ../$(VENV)/jupyter lab 00_tour.ipynb
 notebooks: ; $(PYTHON) bootstrap.py notebooks && $(VENV)/python -m nabla.course.convert
 book: ; $(PYTHON) bootstrap.py notebooks docs && $(VENV)/python -m nabla.course.book
-lint: ; $(PYTHON) bootstrap.py test notebooks docs browser mujoco dm dask && $(VENV)/ruff check . && $(VENV)/ruff format --check .
-types: ; $(PYTHON) bootstrap.py test notebooks docs browser mujoco dm dask && $(VENV)/mypy
+lint: ; $(PYTHON) bootstrap.py $(ALL) && $(VENV)/ruff check . && $(VENV)/ruff format --check .
+types: ; $(PYTHON) bootstrap.py $(ALL) && $(VENV)/mypy
 benchmark: ; $(PYTHON) bootstrap.py && $(VENV)/python benchmarks/gradients.py
 benchmark-sac:
 	$(PYTHON) bootstrap.py mujoco

@@ -66,6 +66,7 @@ def test_exercises_are_blank_then_checked_then_solved_out_of_sight(name):
         assert code(name)[i + 1].source == f'check_exercise("{exercise}", {function})'
 
 
+@pytest.mark.course
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_it_runs_blank_from_top_to_bottom(name, tmp_path, monkeypatch):
     """Every claim is asserted inside. Seconds of each cell: out/notebooks/NAME.json."""
