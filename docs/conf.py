@@ -8,6 +8,7 @@ extensions = ["myst_nb"]
 exclude_patterns = ["_build"]
 html_theme = "sphinx_book_theme"
 html_title = "Gradient estimators, from Bellman to Eq. 13 to MuJoCo"
+html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["book.css"]
 html_theme_options = {

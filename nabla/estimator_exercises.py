@@ -105,7 +105,7 @@ class Surrogate:
         worst = int(gap.abs().argmax())
         text = (
             f"biased: the mean of ∂J/∂{labels(policy)[worst]} is off by {float(gap[worst]):+.4g} "
-            f"(mean {float(flat(mean)[worst]):+.4g})"
+            f"(mean {_zero(float(flat(mean)[worst])):+.4g})"
         )
         return Finding("bias", text, key, hints)
 
@@ -198,6 +198,11 @@ def _second(estimator: Estimator, policy: Policy, objective: Objective, exact: E
 def _agree(one: Exact, two: Exact) -> bool:
     a, b = flat(one), flat(two)
     return bool(((a - b).abs() <= AGREES * (1 + b.abs().max())).all())
+
+
+def _zero(x: float) -> float:
+    """Zero for what is one to within rounding."""
+    return 0.0 if abs(x) < 1e-12 else x
 
 
 def _ratios(mine: Exact, wanted: Exact) -> str:

@@ -187,11 +187,13 @@ class Formula:
         elif key is None:
             worst = right.index(False)
             text += f"; the first: {show(self.inputs(worst))}"
+            text += _right_parts(got, expected, self.tolerance)
         return Finding("value", text, key, hints)
 
     def _parts(self, value: Any, expected: Parts) -> tuple[Parts, Finding | None]:
         try:
-            got = parts(value)
+            asked_for_a_tuple = len(expected) > 1 and isinstance(value, list)
+            got = parts(tuple(value) if asked_for_a_tuple else value)
         except (TypeError, ValueError) as error:
             return {}, Finding("shape", f"it must return {shapes(expected)}: {error}")
         if {k: v.shape for k, v in got.items()} != {k: v.shape for k, v in expected.items()}:
@@ -237,6 +239,17 @@ def _common(got: list[Parts], expected: list[Parts]) -> tuple[str, tuple[str, ..
         if factor and np.allclose(g, factor * e, rtol=MATCH, atol=MATCH * abs(g).max()):
             return "factor", (f"It is the right answer times {factor:.4g}, for every input.",)
     return None
+
+
+def _right_parts(got: list[Parts], expected: list[Parts], tolerance: float) -> str:
+    """Which parts of a tuple or dict are right for every input."""
+    pairs = list(zip(got, expected, strict=True))
+    right = [
+        name
+        for name in expected[0]
+        if all(near({name: g[name]}, {name: e[name]}, tolerance) for g, e in pairs)
+    ]
+    return f"; right already: {', '.join(right)}" if right else ""
 
 
 def _in(order: tuple[int, ...], e: Parts) -> list[np.ndarray]:

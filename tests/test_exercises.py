@@ -117,6 +117,10 @@ def test_a_formula_takes_dicts_and_says_what_is_missing():
     twice = Formula(lambda x: {"a": x, "b": 2 * x}, lambda seed: (seed + 1.0,), "two numbers", {})
     assert twice.examine(lambda x: {"b": 2 * x, "a": x}).step == "done"
     assert twice.examine(lambda x: {"a": x}).step == "shape"
+    pair = Formula(lambda x: (x, 2 * x), lambda seed: (seed + 1.0,), "two numbers", {})
+    assert pair.examine(lambda x: [x, 2 * x]).step == "done"
+    assert pair.examine(lambda x: (x, x**2 + 5)).text.endswith("right already: [0]")
+    assert pair.examine(lambda x: [2 * x, x]).key == "order"
     assert twice.examine(lambda x: {"a": 3 * x, "b": 6 * x}).key == "factor"
     assert twice.examine(lambda x: {"a": x + 3e-8, "b": 2 * x}).key == "digits"
     assert twice.examine(lambda x: {"a": "one", "b": x}).step == "shape"

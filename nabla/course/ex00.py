@@ -31,6 +31,13 @@ COST = Formula(
             ),
             ("A wide Gaussian is lower everywhere: where is σ in front of the exponential?",),
         ),
+        "not_normalised": Slip(
+            lambda a, mu, sigma, q, alpha: alpha * (-(((a - mu) / sigma) ** 2) / 2) - q,
+            (
+                "Only the exponent of the Gaussian is there. What stands in front of it?",
+                "The density integrates to one for every σ.",
+            ),
+        ),
         "constant": Slip(
             lambda a, mu, sigma, q, alpha: (
                 alpha * (-(((a - mu) / sigma) ** 2) / 2 - math.log(sigma)) - q
@@ -95,6 +102,13 @@ MEAN_AND_ERROR = Formula(
             (
                 "This says how far *one draw* lies from the mean. How far does the mean lie?",
                 "More draws must make it smaller.",
+            ),
+        ),
+        "standard_deviation_over_n": Slip(
+            lambda draws: (draws.mean(), draws.std()),
+            (
+                "This says how far *one draw* lies from the mean. How far does the mean lie?",
+                "More draws must make it smaller. (And look up ddof.)",
             ),
         ),
         "variance": Slip(

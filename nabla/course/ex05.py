@@ -161,6 +161,12 @@ def _path_without_sigma(
     return alpha * eps / sigma + bracket, alpha * (eps**2 - 1) + bracket * eps
 
 
+def _value_without_sigma(
+    mu: Tensor, sigma: Tensor, eps: Tensor, grad_Q: Tensor, alpha: float
+) -> Pair:
+    return -grad_Q, -alpha - grad_Q * eps
+
+
 def _doubled_score(mu: Tensor, sigma: Tensor, eps: Tensor, grad_Q: Tensor, alpha: float) -> Pair:
     g = eq13(mu, sigma, eps, grad_Q, alpha)
     return g[0] + alpha * eps / sigma, g[1] + alpha * (eps**2 - 1)
@@ -192,6 +198,10 @@ EQ13 = Surrogate(
         "path_by_sigma": Slip(
             _path_without_sigma,
             ("You took ∂f/∂σ. The parameter is log σ, and σ = exp(log σ).",),
+        ),
+        "value_by_sigma": Slip(
+            _value_without_sigma,
+            ("In the value term you took ∂f/∂σ. The parameter is log σ.",),
         ),
         "path_of_entropy_missing": Slip(_eq13_without("entropy"), KEPT_ENTROPY),
         "value_only": Slip(
@@ -329,6 +339,10 @@ VARIANCES = Formula(
         "standard_deviations": Slip(
             lambda k, sigma, alpha: (k * sigma, abs(alpha - k * sigma**2) / sigma),
             ("These are standard deviations: the factor before ε, not its square.",),
+        ),
+        "factors": Slip(
+            lambda k, sigma, alpha: (k * sigma, k * sigma - alpha / sigma),
+            ("These are the factors before ε. What is the variance of a number times ε?",),
         ),
         "terms_added": Slip(
             lambda k, sigma, alpha: (

@@ -33,6 +33,7 @@ WRONG = {
     "cost": [
         (_cost(log_sigma=0.0), "value", "normaliser"),
         (_cost(constant=0.0), "value", "constant"),
+        (_cost(constant=0.0, log_sigma=0.0), "value", "not_normalised"),
         (_cost(half=1.0), "value", "half"),
         (_cost(sign_q=1.0), "value", "sign_of_q"),
         (_cost(sign=-1.0), "value", "sign_of_entropy"),
@@ -49,6 +50,7 @@ WRONG = {
     ],
     "mean_and_error": [
         (lambda x: (x.mean(), np.std(x, ddof=1)), "value", "standard_deviation"),
+        (lambda x: (x.mean(), np.std(x)), "value", "standard_deviation_over_n"),
         (lambda x: (x.mean(), float(sem(x)) ** 2), "value", "variance"),
         (lambda x: (x.mean(), np.std(x, ddof=1) / len(x)), "value", "over_n"),
         (lambda x: (x.mean(), np.std(x) / len(x) ** 0.5), "value", "population"),

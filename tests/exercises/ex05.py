@@ -155,6 +155,7 @@ WRONG = {
     "eq13": [
         (_eq13(path="score"), "bias", "score_for_path"),
         (_eq13(path="sigma"), "bias", "path_by_sigma"),
+        (lambda m, s, e, g, alpha: (-g, -alpha - g * e), "bias", "value_by_sigma"),
         (_eq13(entropy=0.0), "bias", "path_of_entropy_missing"),
         (_eq13(score=0.0, entropy=0.0), "bias", "value_only"),
         (_eq13(value=-1.0), "bias", "sign_of_q"),
@@ -199,6 +200,7 @@ WRONG = {
     "variances": [
         (lambda k, s, a: ((k * s - a / s) ** 2, (k * s) ** 2), "value", "swapped"),
         (lambda k, s, a: (k * s, abs(k * s - a / s)), "value", "standard_deviations"),
+        (lambda k, s, a: (k * s, k * s - a / s), "value", "factors"),
         (lambda k, s, a: ((k * s) ** 2, (k * s) ** 2 + (a / s) ** 2), "value", "terms_added"),
         (lambda k, s, a: ((k * s) ** 2, (k * s + a / s) ** 2), "value", "sign_inside"),
         (lambda k, s, a: ((k * s) ** 2, (k * s - 1 / s) ** 2), "value", "alpha_forgotten"),
