@@ -8,7 +8,8 @@ import pytest
 from coursebook import NOTEBOOKS, cells, exercise_cells, tags
 
 from nabla.course import check_exercise, exercise, exercises, numbers
-from nabla.exercises import Formula, attempt, near, parts
+from nabla.findings import attempt
+from nabla.formulas import Formula, near, parts
 
 ANSWERS = {n: importlib.import_module(f"exercises.ex{n}") for n in numbers()}
 NAMES = [(n, name) for n in numbers() for name in exercises(n)]
