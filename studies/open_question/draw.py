@@ -2,10 +2,10 @@
 
     .venv/bin/python studies/open_question/draw.py [--results FOLDER] [--out FOLDER]
 
-variance.png    variance of each estimator along training, against reparameterization's
-prediction.png  what the critic's curvature predicts against what was measured
-learning.png    returns by environment steps, by Q evaluations and by seconds of updates
-numbers.md      the tables that docs/study.md quotes
+docs/study-variance.png    variance of each estimator along training, against reparameterization's
+docs/study-prediction.png  what the critic's curvature predicts against what was measured
+docs/study-learning.png    returns by environment steps, by Q evaluations, by seconds of updates
+results/numbers.md         the tables that docs/study.md quotes
 """
 
 import argparse
@@ -299,7 +299,7 @@ def spread(values: np.ndarray | None, digits: str = ".2g") -> str:
 def main(arguments: Mapping[str, Path] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--results", type=Path, default=HERE / "results")
-    parser.add_argument("--out", type=Path, default=HERE / "results")
+    parser.add_argument("--out", type=Path, default=HERE.parents[1] / "docs", help="of figures")
     given = parser.parse_args()
     try:
         tables = [read(given.results / f"{n}.csv") for n in ("probes", "training", "cost")]
@@ -308,10 +308,10 @@ def main(arguments: Mapping[str, Path] | None = None) -> int:
         return 2
     probes, training, cost = tables
     command = shlex.join(["python", "studies/open_question/draw.py"])
-    save_figure(variance_figure(probes), given.out / "variance", command, [".png"])
-    save_figure(prediction_figure(probes), given.out / "prediction", command, [".png"])
-    save_figure(learning_figure(training, cost), given.out / "learning", command, [".png"])
-    write_atomically(given.out / "numbers.md", numbers(probes, training, cost))
+    save_figure(variance_figure(probes), given.out / "study-variance", command, [".png"])
+    save_figure(prediction_figure(probes), given.out / "study-prediction", command, [".png"])
+    save_figure(learning_figure(training, cost), given.out / "study-learning", command, [".png"])
+    write_atomically(given.results / "numbers.md", numbers(probes, training, cost))
     print(numbers(probes, training, cost))
     return 0
 
