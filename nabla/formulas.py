@@ -3,6 +3,7 @@
 to do → shape → value → done
 """
 
+import inspect
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -161,5 +162,6 @@ def show(arguments: tuple[Any, ...]) -> str:
         array = x.detach().numpy() if isinstance(x, Tensor) else x
         with np.printoptions(precision=3, threshold=6, edgeitems=2):
             text = f"{x:.4g}" if isinstance(x, float) else " ".join(str(array).split())
+        text = x.__name__ if inspect.isfunction(x) else text
         texts.append(text if len(text) <= 60 else text[:57] + "…")
     return ", ".join(texts)
