@@ -746,6 +746,12 @@ claim(
     np.ones_like(inside),
 )
 claim("a parabola: never nabla-log", share["parabola"][pair[1]], 0.0, 0.0)
+tau, _ = np.meshgrid(*parabola.grid.values())
+claim(
+    "a parabola: STL from τ = ½ on",
+    (parabola.winner == 1) == (tau > 0.5),
+    np.ones_like(tau),
+)
 claim("waves: nabla-log in a good part", share["waves"][pair[1]] > 0.2)
 claim("six times at φ = 0", factor, 6.15, 0.01)
 whole = at_zero["score_function_optimal"]

@@ -439,8 +439,8 @@ for n, p in at_most.items():
 # %% [markdown]
 # $0.98\log|A|$ is nearly uniform: with two actions the best one gets 58 %, with eighteen 15 %. So the person
 # on the Ray forum is right to wonder; and $\alpha$ becomes as large as it takes to make $Q$ nearly irrelevant.
-# A target that no policy has sends $\alpha$ to infinity: that is what a positive target of a *continuous*
-# formula, or one above $\log|A|$, looks like in the logs.
+# A target that no policy has, above $\log|A|$, or above $\log 2$ for each squashed dimension, sends $\alpha$
+# to infinity: that is what it looks like in the logs.
 #
 # ## 7 · Discrete actions: an inner product
 #
