@@ -42,8 +42,9 @@
 # >   without bootstrapping”* then right? —
 # >   [openai/baselines, issue 436](https://github.com/openai/baselines/issues/436)
 # > * Is the difference between Q-learning and SARSA that the next action is chosen greedily? *“You can
-# >   notice Q-learning doesn't even select A' before the Q-update.”* —
-# >   [Sutton and Barto's exercises, issue 26](https://github.com/LyWangPX/Reinforcement-Learning-2nd-Edition-by-Sutton-Exercise-Solutions/issues/26)
+# >   notice Q-learning doesn't even select A' before the Q-update.”* — [Sutton and Barto's exercises,
+# >   issue
+# >   26](https://github.com/LyWangPX/Reinforcement-Learning-2nd-Edition-by-Sutton-Exercise-Solutions/issues/26)
 # >
 # > At the end you can answer all four.
 
@@ -62,6 +63,7 @@ from nabla.course import check_exercise, claim, fast, slider
 from nabla.course.figures01 import (
     error_lines,
     graph,
+    pass_lines,
     state_lines,
     value_table,
 )
@@ -194,17 +196,12 @@ gaps = {
     "from s6 back to s1": abs(right - V).mean(1),
     "from s1 on to s6": abs(left - V).mean(1),
 }
-for (name, gap), look in zip(gaps.items(), ("-o", "--s"), strict=True):
-    axes[1].plot(gap, look, label=name)
-axes[1].set_xlabel("states done, one after the other, once")
-axes[1].set_ylabel("mean error of V")
-axes[1].grid(alpha=0.3)
-axes[1].legend(frameon=False)
+pass_lines(axes[1], gaps, "states done, one after the other, once")
 figure.tight_layout()
 
 # %% [markdown]
 # $s_4$ is right at once. $s_3$ and $s_5$ can repeat themselves, so every backup adds a smaller and
-# smaller correction, for ever (the error falls by 0.4 and by 0.2 each time). On the right: done once,
+# smaller correction, for ever (the error is multiplied by 0.4 and by 0.2 each time). On the right: done once,
 # *in the right order* and with the self-loops solved, six updates are enough. In the other order they are
 # not.
 #
@@ -219,11 +216,11 @@ figure.tight_layout()
 # | $s_2\to s_5\to s_6$ | $G(s_2) = -2,\; G(s_5) = -1$ |
 # | $s_2\to s_5\to s_5\to s_6$ | $G(s_2) = -3,\; G(s_5) = -2$ |
 #
-# A value is a mean of returns, so average the returns. Where a state comes twice in an episode one has a
-# choice: **first-visit** Monte Carlo counts the return after the first visit only. Different episodes
-# are independent, so by the law of large numbers the averages tend to $V$; and each of them has *exactly* the
-# mean $V(s)$, however few there are. That is what “Monte Carlo is not biased” means: **not that the estimate is
-# right, but that it is not wrong in a direction.**
+# A value is a mean of returns, so average the returns. Where a state comes twice in an episode one has
+# a choice: **first-visit** Monte Carlo counts the return after the first visit only. Different episodes
+# are independent, so by the law of large numbers the averages tend to $V$; and each of them has *exactly*
+# the mean $V(s)$, however few there are. That is what “Monte Carlo is not biased” means: **not that the
+# estimate is right, but that it is not wrong in a direction.**
 #
 # ### Exercise 2 · first visits  (★★, 10 minutes)
 
@@ -358,7 +355,8 @@ figure.tight_layout()
 
 # %% [markdown]
 # Values without an error bar look like facts. The article says of the MC and TD columns that they
-# “aren't entirely correct but are close” and “didn't do too badly”. By how much should one expect them to be off?
+# “aren't entirely correct but are close” and “didn't do too badly”. By how much should one expect them
+# to be off?
 #
 # ## 6 · In which sense Monte Carlo varies, and TD is biased
 #
@@ -367,15 +365,15 @@ figure.tight_layout()
 # * Monte Carlo's is the return $G$: its mean is $V(s_1)$, always.
 # * TD's is $r + V(s')$: its mean is $V(s_1)$ *if $V(s')$ is right*. It is not, at the start.
 #
-# For the variance, condition on the first step. With $\operatorname{Var}[X] = \operatorname{Var}\,\mathbb E[X|s']
-#  + \mathbb E\operatorname{Var}[X|s']$,
+# For the variance, condition on the first step. With
+# $\operatorname{Var}[X] = \operatorname{Var}\,\mathbb E[X|s'] + \mathbb E\operatorname{Var}[X|s']$,
 #
 # $$\operatorname{Var}[G \mid s_1] = \underbrace{\operatorname{Var}\big[V(s')\big]}_{\text{TD's, once } V \text{ is right}}
 #   + \sum_{s'}P(s_1, s')\operatorname{Var}[G \mid s'] .$$
 #
 # A return varies by everything that happens until the end; a TD target by one step. How much is that?
-# From $s_3$ the number of steps is geometric, with variance $(1-p)/p^2 = 0.4/0.36 = 1.11$; from $s_4$ nothing is
-# random.
+# From $s_3$ the number of steps is geometric, with variance $(1-p)/p^2 = 0.4/0.36 = 1.11$; from $s_4$
+# nothing is random.
 #
 # ### Exercise 4 · mean and variance of TD's target  (★★★, 10 minutes)
 
@@ -411,8 +409,9 @@ print(f"TD, V = 0         {at_start[0] - V[0]:+7.3f}   {at_start[1]:.3f}")
 print(f"TD, V right       {at_end[0] - V[0]:+7.3f}   {at_end[1]:.3f}")
 
 # %% [markdown]
-# That is the sense: of the *targets*. Monte Carlo's has five times the variance of TD's, and no bias. TD's has a bias
-# of 1.27 at the start (a guess of zero for everything that comes after the step), which goes away as $V$ becomes right.
+# That is the sense: of the *targets*. Monte Carlo's has five times the variance of TD's, and no bias.
+# TD's has a bias of 1.27 at the start (a guess of zero for everything that comes after the step), which
+# goes away as $V$ becomes right.
 #
 # > **Predict.** What is better after 3 episodes? After 300? TD(0) with a large rate, with a small one,
 # > with a falling one, or Monte Carlo?
@@ -458,10 +457,12 @@ error_lines(ax, counts, rmse, "episodes", "root-mean-square error of V")
 figure.tight_layout()
 
 # %% [markdown]
-# Monte Carlo falls like $1/\sqrt n$ from the start. TD with a constant rate first is biased, then stops
-# improving where its rate lets the noise of the last steps through: high at 0.5, low but late at 0.05. With a falling
-# rate it does about as well as Monte Carlo. So neither is better by itself. What TD buys is something else: **it
-# needs no end**. It learns from a single step, of anybody's, long ago: from a replay buffer, as SAC does.
+# With four episodes, as in the article, expect Monte Carlo to be off by 0.7, a third of what it
+# estimates. It falls like $1/\sqrt n$ from the start. TD with a constant rate first is biased, then
+# stops improving where its rate lets the noise of the last steps through: high at 0.5, low but late at 0.05.
+# With a falling rate it does about as well as Monte Carlo. So neither is better by itself. What TD buys
+# is something else: **it needs no end**. It learns from a single step, of anybody's, long ago: from a
+# replay buffer, as SAC does.
 #
 # ## 7 · Choosing: SARSA and Q-learning
 #
@@ -483,11 +484,11 @@ figure.tight_layout()
 # | **SARSA** | $r + \gamma\, Q(s', a')$, with $a'\sim\pi$ the action that was drawn | $Q^\pi$ of the policy that acts |
 # | **Q-learning** | $r + \gamma\,\max_{b} Q(s', b)$, whatever was drawn | $Q^*$, whoever acts |
 #
-# The first is **on-policy**; the second is **off-policy**: it asks for nothing but that everything is tried
-# again and again. (The article calls its Eq. 6 SARSA; that is TD(0) for $V$. Its Eq. 7 is, once the
-# next action is drawn in the next state.) And where an episode really **ends**, nothing comes after: the
-# target is $r$ alone, that is what the flag `done` is for. A time limit is no such end. The world goes on, only we
-# stop watching: keep the bootstrap there.
+# The first is **on-policy**; the second is **off-policy**: it asks for nothing but that everything is
+# tried again and again. (The article calls its Eq. 6 SARSA; that is TD(0) for $V$. Its Eq. 7 is, once
+# the next action is drawn in the next state.) And where an episode really **ends**, nothing comes
+# after: the target is $r$ alone, that is what the flag `done` is for. A time limit is no such end. The
+# world goes on, only we stop watching: keep the bootstrap there.
 #
 # ### Exercise 5 · two targets  (★★, 10 minutes)
 
@@ -632,6 +633,8 @@ spread = 5 * ((G - G.mean()) ** 2).std() / np.sqrt(len(G))
 claim("and that variance", G.var(), return_variance, spread)
 fall = rmse["Monte Carlo"][2] / rmse["Monte Carlo"][6]
 claim("MC: error by 4 in 16 times the episodes", fall, 4, fast(2.5, 1.2))
+four = rmse["Monte Carlo"][1]
+claim("after four episodes: off by 0.7", four, 0.7, fast(0.2, 0.05))
 last = {k: x[-1] for k, x in rmse.items()}
 claim(
     "a constant rate does not settle",
@@ -663,9 +666,11 @@ claim("SARSA does not", learned["SARSA, from Q*"][-1] > 0.4)
 #
 # * Sutton and Barto 2018, *Reinforcement Learning*, chapters 3 to 6 (Bellman: Eq. 3.14; first-visit Monte
 #   Carlo: §5.1; TD(0): Eq. 6.2; SARSA: Eq. 6.7; Q-learning: Eq. 6.8).
-# * Robbins and Monro 1951, *A Stochastic Approximation Method*; Watkins 1989, *Learning from Delayed Rewards*.
-# * “Deriving Soft Actor Critic (SAC): going from zero to one of the key RL algorithms”, a blog post of June 2023: the graph, the four
-#   episodes and the table. What it gets wrong, and how we know: `docs/claims.md`, B05–B27.
+# * Robbins and Monro 1951, *A Stochastic Approximation Method*; Watkins 1989, *Learning from Delayed
+#   Rewards*.
+# * “Deriving Soft Actor Critic (SAC): going from zero to one of the key RL algorithms”, a blog post of
+#   June 2023: the graph, the four episodes and the table. What it gets wrong, and how we know:
+#   `docs/claims.md`, B05–B27.
 # * In this workbench: `toy_problems/tabular.py`.
 #
 # **Next:** 02, the gradient of a value by the parameters of a policy.

@@ -29,17 +29,18 @@
 # %% [markdown]
 # > **Real questions.** People asked these in public:
 # >
-# > * In REINFORCE, is the return one number for the whole episode? *“R is implemented as a single value … However
-# >   it should be implemented as discounted values”* from each step on. —
-# >   [udacity/deep-reinforcement-learning, issue 42](https://github.com/udacity/deep-reinforcement-learning/issues/42)
+# > * In REINFORCE, is the return one number for the whole episode? *“R is implemented as a single value
+# >   … However it should be implemented as discounted values”* from each step on. —
+# >   [udacity/deep-reinforcement-learning, issue
+# >   42](https://github.com/udacity/deep-reinforcement-learning/issues/42)
 # > * *“Will the multinomial sampling operation break the gradient back propagation? We have
 # >   re-parametrization trick for continuous distribution, but we have done nothing here.”* —
 # >   [spinningup, issue 171](https://github.com/openai/spinningup/issues/171)
-# > * Of an actor and a critic with a loss each: *“They seem to be independent, the critic does not affect the agent
-# >   at all.”* —
+# > * Of an actor and a critic with a loss each: *“They seem to be independent, the critic does not
+# >   affect the agent at all.”* —
 # >   [bentrevett/pytorch-rl, issue 2](https://github.com/bentrevett/pytorch-rl/issues/2)
-# > * The value in the actor's loss depends on the parameters, too: *“the gradient of such loss is not the gradient from
-# >   the textbook”* —
+# > * The value in the actor's loss depends on the parameters, too: *“the gradient of such loss is not
+# >   the gradient from the textbook”* —
 # >   [keras-io, issue 194](https://github.com/keras-team/keras-io/issues/194)
 # >
 # > At the end you can answer all four.
@@ -93,7 +94,8 @@ from toy_problems.tabular import MDP, loop
 # number; nothing differentiates it, nor the act of drawing. That answers the question about
 # `multinomial`: the gradient does not go *through* the sample, so nothing is broken there. It is needed
 # in $\log\pi_\theta(a)$ only, with $a$ held fixed. ($\nabla\log\pi$ is called the **score**. The trick
-# asks that $\pi_\theta$ is differentiable, and that actions it can take do not appear out of nowhere as $\theta$ moves.)
+# asks that $\pi_\theta$ is differentiable, and that actions it can take do not appear out of nowhere as
+# $\theta$ moves.)
 #
 # ### Exercise 1 · the score of a softmax  (★, 5 minutes)
 
@@ -129,9 +131,10 @@ def softmax_score(theta, a):
 #
 # ## 2 · The theorem
 #
-# Now $T$ steps: $s_0, a_0, r_0, s_1, a_1, \dots$ Write $\tau$ for the whole walk, $R(\tau) = \sum_t r_t$ for its
-# return, and $\bar R(\theta) = \mathbb E[R(\tau)]$ for what we want to be large. (The article calls it $J$; here $J$ is the
-# *loss*, so $J = -\bar R$.) A walk is a random draw like any other, with probability
+# Now $T$ steps: $s_0, a_0, r_0, s_1, a_1, \dots$ Write $\tau$ for the whole walk,
+# $R(\tau) = \sum_t r_t$ for its return, and $\bar R(\theta) = \mathbb E[R(\tau)]$ for what we want to
+# be large. (The article calls it $J$; here $J$ is the *loss*, so $J = -\bar R$.) A walk is a random
+# draw like any other, with probability
 #
 # $$p_\theta(\tau) = p(s_0)\;\prod_t \pi_\theta(a_t|s_t)\;P(s_{t+1}|s_t, a_t),
 #   \qquad \log p_\theta(\tau) = \dots + \sum_t\log\pi_\theta(a_t|s_t) + \sum_t\log P(s_{t+1}|s_t,a_t).$$
@@ -145,8 +148,8 @@ def softmax_score(theta, a):
 # Two sums, with an index each: **every reward meets every score**. That is the policy-gradient theorem. No
 # model, no derivative of the reward.
 #
-# **Causality.** Half of these pairs are noise. Take a reward that came *before* the action, $n < t$. Given everything
-# up to $s_t$, $r_n$ is a number and only $a_t$ is random, so by (0)
+# **Causality.** Half of these pairs are noise. Take a reward that came *before* the action, $n < t$.
+# Given everything up to $s_t$, $r_n$ is a number and only $a_t$ is random, so by (0)
 #
 # $$\mathbb E\big[r_n\,\nabla\log\pi_\theta(a_t|s_t)\big]
 #   = \mathbb E\Big[r_n\;\mathbb E\big[\nabla\log\pi_\theta(a_t|s_t)\,\big|\,s_0,\dots,s_t\big]\Big] = 0\qquad(n<t).$$
@@ -182,8 +185,9 @@ def to_go(rewards):
 # %% [markdown]
 # ### Exercise 3 · one walk's estimate  (★★, 10 minutes)
 #
-# A table of logits, `theta[s]` for each state: $\pi_\theta(\cdot|s) = \operatorname{softmax}(\theta_s)$. Add up the weighted
-# scores of one walk. (`softmax_score` from exercise 1 is there.)
+# A table of logits, `theta[s]` for each state:
+# $\pi_\theta(\cdot|s) = \operatorname{softmax}(\theta_s)$. Add up the weighted scores of one walk.
+# (`softmax_score` from exercise 1 is there.)
 
 
 # %% tags=["exercise"]
@@ -248,11 +252,12 @@ for name, g in means.items():
 #
 # $$\nabla\bar R \stackrel{?}{=} \mathbb E\Big[\sum_t r_t\,\nabla\log\pi_\theta(a_t|s_t)\Big].$$
 #
-# One sum in place of two: **each reward meets only its own score**. Look at (PG): of the pairs
-# $(n, t)$ the ones with $n<t$ may go. Here those with $n > t$ are gone as well, and they are the ones that matter.
+# One sum in place of two: **each reward meets only its own score**. Look at (PG): of the pairs $(n, t)$
+# the ones with $n<t$ may go. Here those with $n > t$ are gone as well, and they are the ones that
+# matter.
 #
-# > **Predict.** Two steps. The first action leads to a place where everything pays 1, or to one where nothing does;
-# > it pays nothing itself. What is the printed gradient of the first choice?
+# > **Predict.** Two steps. The first action leads to a place where everything pays 1, or to one where
+# > nothing does; it pays nothing itself. What is the printed gradient of the first choice?
 
 # %%
 flat = np.zeros((3, 2))
@@ -267,15 +272,17 @@ one_choice = [
 # %% [markdown]
 # Zero: it cannot learn anything that pays later. The proof in the article slips three times on the way there:
 #
-# * it starts with $\nabla\bar R = \bar R\,\nabla\log\bar R$. True where $\bar R>0$; but the trick is for the *density under
-#   the sum*. (On the article's own graph all returns are negative: $\log\bar R$ does not exist.)
+# * it starts with $\nabla\bar R = \bar R\,\nabla\log\bar R$. True where $\bar R>0$; but the trick is
+#   for the *density under the sum*. (On the article's own graph all returns are negative: $\log\bar R$
+#   does not exist.)
 # * it pulls $\sum_t r_t$ out of the integral over walks, as if every walk had the same return;
-# * it arrives at $\mathbb E[\sum r]\cdot\mathbb E[\sum\nabla\log\pi]$, a product of two means. The second mean is zero, by (0).
-#   Then, in the last line, the product of two means becomes the mean of a sum of products.
+# * it arrives at $\mathbb E[\sum r]\cdot\mathbb E[\sum\nabla\log\pi]$, a product of two means. The
+#   second mean is zero, by (0). Then, in the last line, the product of two means becomes the mean of a
+#   sum of products.
 #
-# The article goes on to a drunken spider. It stands at the pub; **A** is nearer to home, but behind A comes a bridge,
-# and a fall into the lake; **B** is farther, and safe. The article says that policy gradients choose A, because
-# they *“can't figure out the long-term results of their actions”*.
+# The article goes on to a drunken spider. It stands at the pub; **A** is nearer to home, but behind A
+# comes a bridge, and a fall into the lake; **B** is farther, and safe. The article says that policy
+# gradients choose A, because they *“can't figure out the long-term results of their actions”*.
 #
 # > **Predict.** Who chooses A: policy gradients, or the misprint?
 
@@ -307,38 +314,42 @@ ax.set_ylim(0, 1)
 figure.tight_layout()
 
 # %% [markdown]
-# The misprint does. (The two right ones lie on each other: they have the same mean.) With the theorem as it is, the spider gets
-# home. What *is* limited is the horizon $T$: what comes after it is seen by nobody.
+# The misprint does. (The two right ones lie on each other: they have the same mean.) With the theorem
+# as it is, the spider gets home. What *is* limited is the horizon $T$: what comes after it is seen by
+# nobody.
 #
 # ## 4 · Actor and critic
 #
-# The reward to go is one draw of what follows. Its mean, given $s_t$ and $a_t$, has a name from notebook 01: $Q$.
-# Average in two stages, as for Bellman's equation; the score is a number once $s_t$ and $a_t$ are given:
+# The reward to go is one draw of what follows. Its mean, given $s_t$ and $a_t$, has a name from
+# notebook 01: $Q$. Average in two stages, as for Bellman's equation; the score is a number once $s_t$
+# and $a_t$ are given:
 #
 # $$\mathbb E\Big[\sum_{n\ge t}r_n\,\nabla\log\pi_\theta(a_t|s_t)\Big]
 #   = \mathbb E\Big[\underbrace{\mathbb E\Big[\sum_{n\ge t}r_n\,\Big|\,s_t, a_t\Big]}_{Q_t(s_t, a_t)}\,\nabla\log\pi_\theta(a_t|s_t)\Big]
 #   \quad\Rightarrow\quad
 #   \nabla\bar R = \mathbb E\Big[\sum_t Q_t(s_t,a_t)\,\nabla\log\pi_\theta(a_t|s_t)\Big].$$
 #
-# The **actor** is $\pi_\theta$. The **critic** is an estimate of $Q$, learned by TD. Now the question “do they affect each other” has
-# its answer: the critic's only job for the actor is to be the *weight* of the score. If the actor's loss holds returns and
-# no $Q$, there is no actor-critic, only REINFORCE with a spectator. (And with a $Q$ that is wrong, the gradient is biased. That is the
-# price. It is also the article's price for calling this DDPG: DDPG has no $\log\pi$ at all, its actor follows $\nabla_aQ$, as notebook 04 does.)
+# The **actor** is $\pi_\theta$. The **critic** is an estimate of $Q$, learned by TD. Now the question
+# “do they affect each other” has its answer: the critic's only job for the actor is to be the *weight*
+# of the score. If the actor's loss holds returns and no $Q$, there is no actor-critic, only REINFORCE
+# with a spectator. And where $Q$ is wrong, the gradient is biased: that is the price. (The article
+# calls the result DDPG. It is not: DDPG's actor has no $\log\pi$, it follows $\nabla_aQ$, as notebook
+# 04 does.)
 #
 # ## 5 · Why a baseline
 #
-# Add 100 to all rewards. No policy becomes better or worse. But every weight is now near 100, so every action that is
-# drawn gets pushed up, and only in the mean, after many draws, do the pushes cancel.
+# Add 100 to all rewards. No policy becomes better or worse. But every weight is now near 100, so every
+# action that is drawn gets pushed up, and only in the mean, after many draws, do the pushes cancel.
 #
 # Subtract from the weight anything that **does not depend on the action**, $b(s_t)$. By (0), given $s_t$,
 #
 # $$\mathbb E\big[b(s_t)\,\nabla\log\pi_\theta(a_t|s_t)\big] = b(s_t)\,\nabla 1 = 0 :$$
 #
-# the mean stays, whatever $b$ is. The usual choice is $b = V$, and $A = Q - V$ is the **advantage**: how much better than
-# usual.
+# the mean stays, whatever $b$ is. The usual choice is $b = V$, and $A = Q - V$ is the **advantage**:
+# how much better than usual.
 #
-# > **Predict.** Five right weights: full return, reward to go, $Q$, reward to go − $V$, $Q - V$. Sort them by variance.
-# > Which ones change when all rewards are raised by $c$? Then move the slider.
+# > **Predict.** Five right weights: full return, reward to go, $Q$, reward to go − $V$, $Q - V$. Sort
+# > them by variance. Which ones change when all rewards are raised by $c$? Then move the slider.
 
 # %% tags=["figure"]
 
@@ -393,13 +404,13 @@ def draw_bars(shift):
 slider(draw_bars, shift=(-2.0, 4.0, 0.25, 1.0))
 
 # %% [markdown]
-# The last two do not move at all. The others grow like $c^2$: that is the noise of the *level* of the rewards, which
-# means nothing. Note also the last bar. The printed form varies less than the three above. **A small variance is no merit in a number that is
-# wrong**; ask for the mean first.
+# The last two do not move at all. The others grow like $c^2$: that is the noise of the *level* of the
+# rewards, which means nothing. Note also the last bar. The printed form varies less than the three
+# above. **A small variance is no merit in a number that is wrong**; ask for the mean first.
 #
-# > **Real trap.** A baseline that is made *from the action itself* is none. The mean over a batch that the action is part
-# > of shrinks the gradient by $1 - 1/n$ (notebook 06); a $V$ that carries a gradient of its own adds another term
-# > (exercise 5).
+# > **Real trap.** A baseline that is made *from the action itself* is none. The mean over a batch that
+# > the action is part of shrinks the gradient by $1 - 1/n$ (notebook 06); a $V$ that carries a gradient
+# > of its own adds another term (exercise 5).
 #
 # ### Is V the best baseline?
 #
@@ -460,14 +471,15 @@ def draw_parabola(sharpness):
 slider(draw_parabola, sharpness=(0.0, 5.0, 0.5, 2.5))
 
 # %% [markdown]
-# $V$ saves two thirds here, the best one nearly everything: it gives more weight to the actions with a large score,
-# the rare ones. The sharper the policy, the farther the two are apart; for a uniform one they are the same. In practice one takes $V$: it is
-# what a critic can learn.
+# $V$ saves two thirds here, the best one nearly everything: it gives more weight to the actions with a
+# large score, the rare ones. The sharper the policy, the farther the two are apart; for a uniform one
+# they are the same. In practice one takes $V$: it is what a critic can learn.
 #
 # ## 6 · The loss of the actor
 #
-# An autograd library wants a *loss*, whose gradient is the estimate. As in the rest of this course, an estimator returns a
-# surrogate (its value means nothing, its gradient is one draw of $\nabla J$, and $J = -\mathbb E[Q]$ is to be *minimised*).
+# An autograd library wants a *loss*, whose gradient is the estimate. As in the rest of this course, an
+# estimator returns a surrogate (its value means nothing, its gradient is one draw of $\nabla J$, and
+# $J = -\mathbb E[Q]$ is to be *minimised*).
 #
 # ### Exercise 5 · actor-critic, one draw  (★★, 10 minutes)
 #
@@ -477,7 +489,8 @@ slider(draw_parabola, sharpness=(0.0, 5.0, 0.5, 2.5))
 # * `policy.nodes()`: all actions, `[A, *batch]`, and their probabilities, `[A, *batch]`;
 # * `objective.Q(a)`, the critic.
 #
-# Return the surrogate of $-(Q(a) - V)\,\nabla_\theta\log\pi_\theta(a)$ with $V = \sum_a\pi(a)Q(a)$. Mind what carries a gradient, and what must not.
+# Return the surrogate of $-(Q(a) - V)\,\nabla_\theta\log\pi_\theta(a)$ with $V = \sum_a\pi(a)Q(a)$.
+# Mind what carries a gradient, and what must not.
 
 
 # %% tags=["exercise"]
@@ -506,7 +519,8 @@ def actor_critic(policy, objective, rng):
 # Leave the `detach` out and the product rule adds $+\log\pi(a)\,\nabla V$. Its mean is
 # $\mathbb E[\log\pi]\,\nabla V = -H\,\nabla V = +H\,\nabla J$, with $H$ the entropy of the policy.
 #
-# > **Predict.** So the mean is no longer $\nabla J$ but a multiple of it. Why is that not harmless, when there are many states?
+# > **Predict.** So the mean is no longer $\nabla J$ but a multiple of it. Why is that not harmless,
+# > when there are many states?
 
 # %%
 bandit = Categorical(torch.tensor([0.0, 1.25, 2.5], dtype=torch.float64))
@@ -530,9 +544,11 @@ print("without         ", wrong["logits"].numpy().round(4))
 print(f"factor {factor:.4f}, entropy {float(bandit.entropy()):.4f}")
 
 # %% [markdown]
-# Every state has an entropy of its own: its part of the gradient comes multiplied by $1 + H(\pi(\cdot|s))$, so that states where the policy is
-# undecided count for more. In a network it is worse. There $V$ has its own parameters, or shares layers with the policy, and the
-# actor's loss moves *them* (that is the report in the box): it raises the critic by $-\log\pi$ at every update, whatever the rewards say.
+# Every state has an entropy of its own: its part of the gradient comes multiplied by
+# $1 + H(\pi(\cdot|s))$, so that states where the policy is undecided count for more. In a network it is
+# worse. There $V$ has its own parameters, or shares layers with the policy, and the actor's loss moves *them*
+# (that is the report in the box): it raises the critic by $-\log\pi$ at every update, whatever the
+# rewards say.
 #
 # ## 7 · Does it matter?
 #
@@ -588,16 +604,21 @@ curves(
 figure.tight_layout()
 
 # %% [markdown]
-# (Pale: each run. Dashed: the best policy that does not look at the clock.) Some runs without a baseline are thrown into a corner by their first few walks
-# and stay there: when every weight is positive, what is drawn is praised, whatever it was.
+# (Pale: each run. Dashed: the best policy that does not look at the clock.) Some runs without a
+# baseline are thrown into a corner by their first few walks and stay there: when every weight is
+# positive, what is drawn is praised, whatever it was.
 #
 # ## Summary
 #
-# * $\nabla\,\mathbb E_\pi[Q] = \mathbb E_\pi[Q\,\nabla\log\pi]$: only $\log\pi$ is differentiated, with the sample held fixed.
-# * **The theorem:** every reward meets every score. Rewards before the action may be left out, those after it may
-#   not. $\mathbb E[\sum_t r_t\nabla\log\pi(a_t|s_t)]$ is not the gradient of anything that looks ahead.
-# * Weights with the same mean: full return, reward to go, $Q$ (actor-critic), and each of them minus $b(s)$. They differ in variance.
-# * A baseline costs nothing, since the score has mean zero; $V$ is the usual one, not the best. It must be a *number*: detach it.
+# * $\nabla\,\mathbb E_\pi[Q] = \mathbb E_\pi[Q\,\nabla\log\pi]$: only $\log\pi$ is differentiated, with
+#   the sample held fixed.
+# * **The theorem:** every reward meets every score. Rewards before the action may be left out, those
+#   after it may not. $\mathbb E[\sum_t r_t\nabla\log\pi(a_t|s_t)]$ is not the gradient of anything that
+#   looks ahead.
+# * Weights with the same mean: full return, reward to go, $Q$ (actor-critic), and each of them minus
+#   $b(s)$. They differ in variance.
+# * A baseline costs nothing, since the score has mean zero; $V$ is the usual one, not the best. It must
+#   be a *number*: detach it.
 #
 # ### What this notebook said, checked
 
@@ -670,11 +691,14 @@ claim(
 # %% [markdown]
 # ## References
 #
-# * Williams 1992, *Simple Statistical Gradient-Following Algorithms* (REINFORCE); Sutton, McAllester, Singh, Mansour 2000,
-#   *Policy Gradient Methods for Reinforcement Learning with Function Approximation*.
-# * Greensmith, Bartlett, Baxter 2004, *Variance Reduction Techniques for Gradient Estimates*, theorem 8 (the best baseline).
+# * Williams 1992, *Simple Statistical Gradient-Following Algorithms* (REINFORCE); Sutton, McAllester,
+#   Singh, Mansour 2000, *Policy Gradient Methods for Reinforcement Learning with Function
+#   Approximation*.
+# * Greensmith, Bartlett, Baxter 2004, *Variance Reduction Techniques for Gradient Estimates*, theorem 8
+#   (the best baseline).
 # * Siboni 2026, [*On the “causality” step in policy gradient derivations*](https://arxiv.org/abs/2604.04686).
-# * “Deriving Soft Actor Critic (SAC)”, a blog post of June 2023, its Theorem 1. What is wrong in it, and how we know: `docs/claims.md`, B28–B33.
+# * “Deriving Soft Actor Critic (SAC)”, a blog post of June 2023, its Theorem 1. What is wrong in it,
+#   and how we know: `docs/claims.md`, B28–B33.
 # * In this workbench: `toy_problems/policy_gradient.py`, `estimators/score.py`.
 #
 # **Next:** 03, where SAC's loss comes from.

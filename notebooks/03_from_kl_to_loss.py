@@ -14,8 +14,8 @@
 # *30 minutes, and about an hour with all exercises. You need: values (01), and what a density and a
 # logarithm are.*
 #
-# **The question.** SAC's paper *defines* the policy's objective as a divergence from an exponential of $Q$, and what
-# its code minimises is $\alpha\log\pi - Q$:
+# **The question.** SAC's paper *defines* the policy's objective as a divergence from an exponential of
+# $Q$, and what its code minimises is $\alpha\log\pi - Q$:
 #
 # $$J(\theta) = \mathbb E_{s}\Big[\mathrm{KL}\Big(\pi_\theta(\cdot|s)\,\Big\|\,\frac{\exp Q(s,\cdot)}{Z(s)}\Big)\Big] \tag{10}$$
 #
@@ -29,20 +29,23 @@
 # * say what is maximised in maximum-entropy reinforcement learning, and why its solution is a softmax;
 # * say what the temperature $\alpha$ does, and why scaling the rewards is the same thing;
 # * go from Eq. 10 to Eq. 12 with every step, and say what each step needs;
-# * tell the two directions of KL apart, compute both for a mixture of two Gaussians, and say which one SAC uses;
+# * tell the two directions of KL apart, compute both for a mixture of two Gaussians, and say which one
+#   SAC uses;
 # * correct the example of a well-known report, where the wrong one is used.
 
 # %% [markdown]
 # > **Real questions.** People asked these in public:
 # >
-# > * *“Does it mean, Q is exponential by just a modeling/analytical reason …? There is no intuitive explanation about it?”* —
-# >   [AI Stack Exchange 45288](https://ai.stackexchange.com/q/45288)
+# > * *“Does it mean, Q is exponential by just a modeling/analytical reason …? There is no intuitive
+# >   explanation about it?”* — [AI Stack Exchange 45288](https://ai.stackexchange.com/q/45288)
 # > * About an identity with the entropy and KL: *“I do not understand where this part comes from:
-# >   $\log\int\exp(Q)\,\mathrm da$”* —
-# >   [Mathematics, “Value function of deep energy-based policies”](https://math.techqa.club/value-function-of-deep-energy-based-policies-3596645)
-# > * *“I thought this step just tries to project the policy into the exp(Q) distribution, so why the alpha?”* —
-# >   [rlkit, issue 73](https://github.com/rail-berkeley/rlkit/issues/73)
-# > * SAC *“is particularly sensitive to the reward magnitude”*, and there is no reward scale in this code: is something missing? —
+# >   $\log\int\exp(Q)\,\mathrm da$”* — [“Value function of deep energy-based policies”, a question on
+# >   mathematics, in a
+# >   copy](https://math.techqa.club/value-function-of-deep-energy-based-policies-3596645)
+# > * *“I thought this step just tries to project the policy into the exp(Q) distribution, so why the
+# >   alpha?”* — [rlkit, issue 73](https://github.com/rail-berkeley/rlkit/issues/73)
+# > * SAC *“is particularly sensitive to the reward magnitude”*, and there is no reward scale in this
+# >   code: is something missing? —
 # >   [higgsfield, issue 5](https://github.com/higgsfield-ai/higgsfield/issues/5)
 # >
 # > At the end you can answer all four.
@@ -96,13 +99,13 @@ def numbers(*x):
 # %% [markdown]
 # ## 1 · Reward and entropy
 #
-# The **entropy** of a policy, $H(\pi) = \mathbb E_\pi[-\log\pi(a)]$, says how random it is: 0 for a sure
-# choice, $\log A$ for a fair one among $A$. (Never negative for a finite number of actions: an article that prints $-0.2$ and
-# $-0.69$ for two coins has lost a sign. For densities it may be negative: a Gaussian has
-# $\log\sigma + \tfrac12\log 2\pi e$.)
+# The **entropy** of a policy, $H(\pi) = \mathbb E_\pi[-\log\pi(a)]$, says how random it is: 0 for a
+# sure choice, $\log A$ for a fair one among $A$. (Never negative for a finite number of actions: an
+# article that prints $-0.2$ and $-0.69$ for two coins has lost a sign. For densities it may be
+# negative: a Gaussian has $\log\sigma + \tfrac12\log 2\pi e$.)
 #
-# Maximum-entropy reinforcement learning wants rewards *and* entropy, at an exchange rate of $\alpha$. In one state,
-# with $Q(a)$ for what the actions are worth:
+# Maximum-entropy reinforcement learning wants rewards *and* entropy, at an exchange rate of $\alpha$.
+# In one state, with $Q(a)$ for what the actions are worth:
 #
 # $$\mathcal V(\pi) = \mathbb E_\pi[Q(a)] + \alpha H(\pi) = \mathbb E_\pi\big[Q(a) - \alpha\log\pi(a)\big].$$
 #
@@ -141,13 +144,14 @@ def soft_objective(pi, Q, alpha):
 # $$\mathcal V(\pi) = \mathbb E_\pi\big[\alpha\log h(a) + \alpha\log Z - \alpha\log\pi(a)\big]
 #   = \alpha\log Z - \alpha\,\underbrace{\mathbb E_\pi\Big[\log\frac{\pi(a)}{h(a)}\Big]}_{\mathrm{KL}(\pi\|h)\ \ge\ 0}. \tag{G}$$
 #
-# $\mathrm{KL}$ is zero for $\pi = h$ and positive otherwise. So the best policy is $h = \operatorname{softmax}(Q/\alpha)$, and its
-# value is $\alpha\log Z$: a soft maximum of $Q$.
+# $\mathrm{KL}$ is zero for $\pi = h$ and positive otherwise. So the best policy is
+# $h = \operatorname{softmax}(Q/\alpha)$, and its value is $\alpha\log Z$: a soft maximum of $Q$.
 #
-# **That is why the exponential.** Nobody chose it because it is convenient: the divergence from $e^{Q/\alpha}/Z$ *is* the
-# objective $\mathbb E[Q] + \alpha H$, up to a constant and the factor $-\alpha$. With another increasing function in its place
-# it would be the divergence from something else, and its minimum another policy. And the $\log\int e^Q$ that puzzled
-# the second person in the box is what remains when an unnormalised $e^Q$ is put where a density belongs.
+# **That is why the exponential.** Nobody chose it because it is convenient: the divergence from
+# $e^{Q/\alpha}/Z$ *is* the objective $\mathbb E[Q] + \alpha H$, up to a constant and the factor
+# $-\alpha$. With another increasing function in its place it would be the divergence from something
+# else, and its minimum another policy. And the $\log\int e^Q$ that puzzled the second person in the box
+# is what remains when an unnormalised $e^Q$ is put where a density belongs.
 #
 # (KL is not negative because $\log x\le x-1$: $-\mathrm{KL}(\pi\|h) = \mathbb E_\pi[\log\frac h\pi]
 # \le \mathbb E_\pi[\frac h\pi] - 1 = 0$.)
@@ -199,15 +203,17 @@ def draw_policy(alpha):
 slider(draw_policy, alpha=(0.05, 3.0, 0.05, 0.3))
 
 # %% [markdown]
-# Only $Q/\alpha$ matters. Multiply all rewards by 5 and $\alpha$ by 5, and nothing changes. So “the reward scale” of SAC's
-# first version *is* a temperature, $1/\alpha$ (answer to the fourth question), and with a learned $\alpha$ nobody needs it.
+# Only $Q/\alpha$ matters. Multiply all rewards by 5 and $\alpha$ by 5, and nothing changes. So “the
+# reward scale” of SAC's first version *is* a temperature, $1/\alpha$ (answer to the fourth question),
+# and with a learned $\alpha$ nobody needs it.
 #
-# The orange bars are the target of some popular texts, $e^Q/Z$, written down beside an update with $\alpha\log\pi - Q$. The two do
-# not belong together unless $\alpha = 1$: that is where the third question comes from. The paper is consistent, because its Eq. 10
-# *has* $\alpha = 1$.
+# The orange bars are the target of some popular texts, $e^Q/Z$, written down beside an update with
+# $\alpha\log\pi - Q$. The two do not belong together unless $\alpha = 1$: that is where the third
+# question comes from. The paper is consistent, because its Eq. 10 *has* $\alpha = 1$.
 #
-# **Over time.** The entropy of *tomorrow* counts as well. A choice between **a**, which pays 1 and ends, and **b**, which pays
-# nothing and leads to four free actions that pay nothing either, at $\alpha = 1$:
+# **Over time.** The entropy of *tomorrow* counts as well. A choice between **a**, which pays 1 and
+# ends, and **b**, which pays nothing and leads to four free actions that pay nothing either, at
+# $\alpha = 1$:
 
 # %%
 after_b = soft_max_value(np.zeros(4), 1.0)  # four actions, log 4
@@ -217,13 +223,14 @@ print(f"P(b), entropy as a bonus of this state only {bonus_only[1]:.3f}")
 print(f"P(b), SAC: the value of b is log 4          {with_future[1]:.3f}")
 
 # %% [markdown]
-# SAC goes where there will be *options*. That is what “maximum entropy” adds to an exploration bonus: it changes the
-# values, not only the policy.
+# SAC goes where there will be *options*. That is what “maximum entropy” adds to an exploration bonus:
+# it changes the values, not only the policy.
 #
 # ## 3 · Eq. 10 → (⋆) → Eq. 12
 #
-# Now actions are real numbers, and the policy is a family, $\pi_\theta$: it cannot be any $h$ it likes. So SAC asks for the member
-# that is nearest to $h$. In each state (left out), with $h = e^{Q/\alpha}/Z$ and $Z = \int e^{Q(a)/\alpha}\mathrm da$:
+# Now actions are real numbers, and the policy is a family, $\pi_\theta$: it cannot be any $h$ it likes.
+# So SAC asks for the member that is nearest to $h$. In each state (left out), with $h = e^{Q/\alpha}/Z$
+# and $Z = \int e^{Q(a)/\alpha}\mathrm da$:
 #
 # $$\begin{aligned}
 # \mathrm{KL}(\pi_\theta\|h)
@@ -234,21 +241,22 @@ print(f"P(b), SAC: the value of b is log 4          {with_future[1]:.3f}")
 #  &= \tfrac1\alpha\,\underbrace{\mathbb E_{a\sim\pi_\theta}\big[\alpha\log\pi_\theta(a) - Q(a)\big]}_{J(\theta)} + \log Z .
 # \end{aligned} \tag{⋆}$$
 #
-# * $Z$ knows the critic, not the actor: $\nabla_\theta\log Z = 0$. It is never computed. (It must be *finite*: for bounded actions it is;
-#   on all of $\mathbb R$, $Q$ has to fall off. For $Q = \cos a$ there is no $h$.)
+# * $Z$ knows the critic, not the actor: $\nabla_\theta\log Z = 0$. It is never computed. (It must be *finite*:
+#   for bounded actions it is; on all of $\mathbb R$, $Q$ has to fall off. For $Q = \cos a$ there is no
+#   $h$.)
 # * $J$ is $-\mathcal V$, the soft value with a minus sign. Equation (G) again.
-# * $\nabla J = \alpha\,\nabla\mathrm{KL}$: the same direction and the same minimum. “The same gradient”, as one reads, it is for
-#   $\alpha = 1$.
+# * $\nabla J = \alpha\,\nabla\mathrm{KL}$: the same direction and the same minimum. “The same
+#   gradient”, as one reads, it is for $\alpha = 1$.
 #
 # And Eq. 12? It is (⋆) with the action written as a function of noise, $a = f_\theta(\varepsilon)$ with
-# $\varepsilon\sim\mathcal N(0,1)$ and $f_\theta(\varepsilon) = \mu+\sigma\varepsilon$. A mean over $a$ is the same number as the mean over
-# the $\varepsilon$ that $a$ is made from:
+# $\varepsilon\sim\mathcal N(0,1)$ and $f_\theta(\varepsilon) = \mu+\sigma\varepsilon$. A mean over $a$
+# is the same number as the mean over the $\varepsilon$ that $a$ is made from:
 #
 # $$\mathbb E_{a\sim\pi_\theta}\big[\alpha\log\pi_\theta(a) - Q(a)\big]
 #   = \mathbb E_{\varepsilon\sim\mathcal N(0,1)}\big[\alpha\log\pi_\theta(f_\theta(\varepsilon)) - Q(f_\theta(\varepsilon))\big]. \tag{12}$$
 #
-# Nothing is differentiated here; it holds for a $Q$ that jumps. What it is good for is the *next* step, the gradient, and
-# that one is not free (notebook 04).
+# Nothing is differentiated here; it holds for a $Q$ that jumps. What it is good for is the *next* step,
+# the gradient, and that one is not free (notebook 04).
 
 # %%
 well = Objective(lambda a: -((a**2 - 1) ** 2).sum(-1), alpha=0.5)
@@ -289,7 +297,8 @@ print(f"dJ/dμ = {J_slope:+.6f}   dKL/dμ = {kl_slope:+.6f}")
 # %% [markdown]
 # ### Exercise 3 · the loss of a Gaussian on a parabola  (★★, 10 minutes)
 #
-# The one case that everybody should have done by hand, and that notebooks 05 to 07 come back to: $Q(a) = -\tfrac k2(a-m)^2$.
+# The one case that everybody should have done by hand, and that notebooks 05 to 07 come back to:
+# $Q(a) = -\tfrac k2(a-m)^2$.
 
 
 # %% tags=["exercise"]
@@ -313,11 +322,13 @@ def gaussian_loss(mu, sigma, k, m, alpha):
 
 
 # %% [markdown]
-# From it: $\partial_\mu J = k(\mu - m)$ and $\partial_{\log\sigma}J = k\sigma^2 - \alpha$. The best policy has $\mu = m$ and
-# $\sigma^2 = \alpha/k$: as wide as the critic is flat, times the temperature. Here $h$ *is* a Gaussian, so KL goes to zero.
+# From it: $\partial_\mu J = k(\mu - m)$ and $\partial_{\log\sigma}J = k\sigma^2 - \alpha$. The best
+# policy has $\mu = m$ and $\sigma^2 = \alpha/k$: as wide as the critic is flat, times the temperature.
+# Here $h$ *is* a Gaussian, so KL goes to zero.
 #
-# **Does it improve the policy?** After a step to the nearest $h$ the critic belongs to the old policy. Evaluate again, project
-# again: *soft policy iteration*. Each round raises the soft value in every state (lemma 2 of the paper). In a table, with three states:
+# **Does it improve the policy?** After a step to the nearest $h$ the critic belongs to the old policy.
+# Evaluate again, project again: *soft policy iteration*. Each round raises the soft value in every
+# state (lemma 2 of the paper). In a table, with three states:
 
 # %%
 mdp, temperature = loop(), 0.2
@@ -334,13 +345,14 @@ print(best_V.round(5), "the best there is")
 # %% [markdown]
 # ## 4 · Two directions
 #
-# $\mathrm{KL}(\pi\|h)$ and $\mathrm{KL}(h\|\pi)$ are two different numbers, and where the family cannot match $h$, they want two different
-# policies. A report on SAC's loss gives this example: $Q = \log h$ with two peaks,
+# $\mathrm{KL}(\pi\|h)$ and $\mathrm{KL}(h\|\pi)$ are two different numbers, and where the family cannot
+# match $h$, they want two different policies. A report on SAC's loss gives this example: $Q = \log h$
+# with two peaks,
 #
 # $$h = \tfrac12\mathcal N(-m, 1) + \tfrac12\mathcal N(m, 1),\quad m = 2,\qquad \pi = \mathcal N(\varphi, \sigma^2),\ \sigma = 1,$$
 #
-# and finds that the best policy is $\varphi = 0$, *between* the peaks, “which means that most actions will be around 0, whereas they should be
-# around −2 or 2”. It minimises $\mathrm{KL}(h\|\pi)$.
+# and finds that the best policy is $\varphi = 0$, *between* the peaks, “which means that most actions
+# will be around 0, whereas they should be around −2 or 2”. It minimises $\mathrm{KL}(h\|\pi)$.
 #
 # > **Predict.** SAC minimises the other one, $\mathrm{KL}(\pi\|h)$. Where does it put $\varphi$?
 #
@@ -377,15 +389,17 @@ def forward_fit(m, w):
 
 
 # %% [markdown]
-# **Reverse, $\mathrm{KL}(\pi\|h)$:** a mean under the *policy*. It does not care for what $h$ has where $\pi$ has nothing; but where
-# $h$ has little, $\log h$ is very negative, and a policy that goes there pays. It **seeks**. With $\log h(a) = -\tfrac12(a^2+m^2) + \log\cosh(ma)$ + const and
+# **Reverse, $\mathrm{KL}(\pi\|h)$:** a mean under the *policy*. It does not care for what $h$ has where
+# $\pi$ has nothing; but where $h$ has little, $\log h$ is very negative, and a policy that goes there
+# pays. It **seeks**. With $\log h(a) = -\tfrac12(a^2+m^2) + \log\cosh(ma)$ + const and
 # $a = \varphi+\sigma\varepsilon$, at $\sigma = 1$,
 #
 # $$\mathrm{KL}(\pi\|h) = \text{const} + \mathbb E\big[\tfrac12(\varphi+\varepsilon)^2 - \log\cosh m(\varphi+\varepsilon)\big].$$
 #
 # ### Exercise 5 · its slope  (★★★, 10 minutes)
 #
-# Differentiate by $\varphi$. The mean over $\varepsilon$ is a weighted sum over nodes: $\mathbb E[g(\varepsilon)] \approx \sum_i w_i\,g(\varepsilon_i)$.
+# Differentiate by $\varphi$. The mean over $\varepsilon$ is a weighted sum over nodes:
+# $\mathbb E[g(\varepsilon)] \approx \sum_i w_i\,g(\varepsilon_i)$.
 
 
 # %% tags=["exercise"]
@@ -424,11 +438,13 @@ print(f"and zero at ±{phi_star:.3f}, near the peaks")
 print(f"curvature at 0: {report_curvature(2.0):+.3f} (a maximum)")
 
 # %% [markdown]
-# The slope is zero at $\varphi = 0$ as well, by symmetry, but it is a **maximum** there. SAC's loss takes *one* of the peaks, $\varphi = \pm1.797$. Which
-# one depends on where it starts. So the report's worry is right in kind (one Gaussian is a poor stand-in for two peaks) and wrong
-# in its picture: such a policy does not stand between the goals, it forgets one of them.
+# The slope is zero at $\varphi = 0$ as well, by symmetry, but it is a **maximum** there. SAC's loss
+# takes *one* of the peaks, $\varphi = \pm1.797$. Which one depends on where it starts. So the report's
+# worry is right in kind (one Gaussian is a poor stand-in for two peaks) and wrong in its picture: such
+# a policy does not stand between the goals, it forgets one of them.
 #
-# Move the three sliders. Left: target and policy. Right: both divergences along $\varphi$ at this $\sigma$, with their minima (triangles).
+# Move the three sliders. Left: target and policy. Right: both divergences along $\varphi$ at this
+# $\sigma$, with their minima (triangles).
 
 # %% tags=["figure"]
 actions = np.linspace(-7, 7, 281)
@@ -472,9 +488,10 @@ slider(
 # %% [markdown]
 # > **Predict.** Now let $\sigma$ be free, as it is in SAC. Is $\varphi = 0$ still a maximum for $m = 2$?
 #
-# Not at all: with $\sigma$ free, one wide Gaussian at 0 is the *only* minimum for $m = 2$, with $\sigma = 2.05$. It costs little to be wide when the
-# valley between the peaks is shallow. Only when they are farther apart do minima at the sides appear (from $m = 2.41$), and win (from
-# $m = 2.80$). At every $m$ the one in the middle stays a local minimum: a policy that starts there stays there.
+# Not at all: with $\sigma$ free, one wide Gaussian at 0 is the *only* minimum for $m = 2$, with
+# $\sigma = 2.05$. It costs little to be wide when the valley between the peaks is shallow. Only when
+# they are farther apart do minima at the sides appear (from $m = 2.41$), and win (from $m = 2.80$). At
+# every $m$ the one in the middle stays a local minimum: a policy that starts there stays there.
 
 # %% tags=["figure"]
 many = fast(25, 49)
@@ -515,14 +532,17 @@ for ax, m, kl in zip(axes, found, (at_two, surface(3.0)), strict=True):
 figure.tight_layout()
 
 # %% [markdown]
-# (The filled circle is the lowest minimum. On the right its mirror image is as low; the one in the middle is not.)
+# (The filled circle is the lowest minimum. On the right its mirror image is as low; the one in the
+# middle is not.)
 #
 # ## 5 · Both at once: the temperature decides whether to choose
 #
-# With $Q = \log h$ and a temperature, the target is $h^{1/\alpha}/Z$: hot, it is one broad hill; cold, two needles. Since
-# $J = \alpha\,\mathbb E[\log\pi] - \mathbb E[Q]$, the surface for any $\alpha$ is that for $\alpha=1$ plus $(1-\alpha)H(\pi)$; no new computation.
+# With $Q = \log h$ and a temperature, the target is $h^{1/\alpha}/Z$: hot, it is one broad hill; cold,
+# two needles. Since $J = \alpha\,\mathbb E[\log\pi] - \mathbb E[Q]$, the surface for any $\alpha$ is
+# that for $\alpha=1$ plus $(1-\alpha)H(\pi)$; no new computation.
 #
-# > **Predict.** For $m = 2$ and $\alpha = 1$ the best Gaussian covers both peaks. Does cooling move it to a side, little by little?
+# > **Predict.** For $m = 2$ and $\alpha = 1$ the best Gaussian covers both peaks. Does cooling move it
+# > to a side, little by little?
 
 # %% tags=["figure"]
 H_of_sigma = np.log(sigma_axis) + math.log(2 * math.pi * math.e) / 2
@@ -553,17 +573,21 @@ def draw_temperature(alpha):
 slider(draw_temperature, alpha=(0.15, 2.0, 0.05, 0.35))
 
 # %% [markdown]
-# It does not go little by little: it jumps, when the sides become lower than the middle (at $\alpha\approx0.42$ here). Where SAC's temperature falls
-# during training, this is the moment when it makes up its mind. Notebook 08 gives it a mixture, so that it need not.
+# It does not go little by little: it jumps, when the sides become lower than the middle (at
+# $\alpha\approx0.42$ here). Where SAC's temperature falls during training, this is the moment when it
+# makes up its mind. Notebook 08 gives it a mixture, so that it need not.
 #
 # ## Summary
 #
-# * $\mathbb E_\pi[Q]+\alpha H(\pi) = \alpha\log Z - \alpha\,\mathrm{KL}(\pi\|e^{Q/\alpha}/Z)$. The exponential is not a convenience: this divergence *is*
-#   the maximum-entropy objective. The best policy of all is $\operatorname{softmax}(Q/\alpha)$, worth $\alpha\log Z$.
+# * $\mathbb E_\pi[Q]+\alpha H(\pi) = \alpha\log Z - \alpha\,\mathrm{KL}(\pi\|e^{Q/\alpha}/Z)$. The
+#   exponential is not a convenience: this divergence *is* the maximum-entropy objective. The best
+#   policy of all is $\operatorname{softmax}(Q/\alpha)$, worth $\alpha\log Z$.
 # * Only $Q/\alpha$ matters. With a temperature the target is $e^{Q/\alpha}/Z$; $e^Q/Z$ belongs to $\alpha=1$.
-# * Eq. 10 is (⋆) up to $\log Z$, which no actor can move, and the factor $\alpha$. Eq. 12 is (⋆) with $a=f_\theta(\varepsilon)$.
-# * SAC minimises the **reverse** divergence, which seeks. In the report's example $\varphi=0$ is a maximum of it ($\sigma=1$), and the policy takes a peak,
-#   $\varphi=\pm1.797$. With $\sigma$ free it covers both until $m=2.80$.
+# * Eq. 10 is (⋆) up to $\log Z$, which no actor can move, and the factor $\alpha$. Eq. 12 is (⋆) with
+#   $a=f_\theta(\varepsilon)$.
+# * SAC minimises the **reverse** divergence, which seeks. In the report's example $\varphi=0$ is a
+#   maximum of it ($\sigma=1$), and the policy takes a peak, $\varphi=\pm1.797$. With $\sigma$ free it
+#   covers both until $m=2.80$.
 #
 # ### What this notebook said, checked
 
@@ -644,10 +668,12 @@ claim("and it jumps", not ((modes > 0.3) & (modes < 1.2)).any())
 # %% [markdown]
 # ## References
 #
-# * Haarnoja, Zhou, Abbeel, Levine 2018, *Soft Actor-Critic*, Eq. 10–12 and lemma 2; Haarnoja et al. 2017, *Reinforcement Learning with Deep
-#   Energy-Based Policies*; Haarnoja et al. 2018b, *Soft Actor-Critic Algorithms and Applications* (the temperature).
-# * Lahire 2021, [*Actor Loss of Soft Actor Critic Explained*](https://arxiv.org/abs/2112.15568), §3–4, and §6 for the mixture. The corrections: `docs/claims.md`, R02–R05,
-#   R10–R11, R24–R27, R38; for the two texts with $e^Q/Z$, S10 and B36–B38, B45, B56.
+# * Haarnoja, Zhou, Abbeel, Levine 2018, *Soft Actor-Critic*, Eq. 10–12 and lemma 2; Haarnoja et al.
+#   2017, *Reinforcement Learning with Deep Energy-Based Policies*; Haarnoja et al. 2018b, *Soft
+#   Actor-Critic Algorithms and Applications* (the temperature).
+# * Lahire 2021, [*Actor Loss of Soft Actor Critic Explained*](https://arxiv.org/abs/2112.15568), §3–4,
+#   and §6 for the mixture. The corrections: `docs/claims.md`, R02–R05, R10–R11, R24–R27, R38; for the
+#   two texts with $e^Q/Z$, S10 and B36–B38, B45, B56.
 # * In this workbench: `toy_problems/soft_mdp.py`, `toy_problems/theory_sac.py`.
 #
 # **Next:** 04, the gradient of Eq. 12: what may move inside the mean, and when.

@@ -23,7 +23,8 @@
 #
 # **After this notebook you can**
 #
-# * write $f_\theta(\varepsilon; s)$ for a Gaussian, with its two derivatives, and for laws that are no Gaussian;
+# * write $f_\theta(\varepsilon; s)$ for a Gaussian, with its two derivatives, and for laws that are no
+#   Gaussian;
 # * say in one picture what the two methods do: one moves the samples, the other their weights;
 # * say when $\nabla\mathbb E = \mathbb E\nabla$ holds, prove it, and compute what is lost where $Q$ jumps;
 # * tell `sample` from `rsample`, and say which losses need which;
@@ -34,11 +35,12 @@
 # >
 # > * *“Why SAC use `pi = policy.rsample()` while VPG use `pi = policy.sample()`?”* —
 # >   [firedup, issue 9](https://github.com/kashif/firedup/issues/9)
-# > * *“Since an action $a$ has been sampled, can't that action $a$ be put back in $\nabla_\theta\log\pi$ an[d] evaluate the gradient without
-# >   any reparameterization trick?”* —
-# >   [Cross Validated 581562](https://stats.stackexchange.com/questions/581562/need-for-reparameterization-trick-in-rl-and-others)
-# > * On PyTorch's documentation of `rsample`, with an environment's reward in the example: *“Well it's kind of important to mention that the env
-# >   has to be differentiable.”* —
+# > * *“Since an action $a$ has been sampled, can't that action $a$ be put back in
+# >   $\nabla_\theta\log\pi$ an[d] evaluate the gradient without any reparameterization trick?”* —
+# >   [Cross Validated
+# >   581562](https://stats.stackexchange.com/questions/581562/need-for-reparameterization-trick-in-rl-and-others)
+# > * On PyTorch's documentation of `rsample`, with an environment's reward in the example: *“Well it's
+# >   kind of important to mention that the env has to be differentiable.”* —
 # >   [pytorch, pull request 5050](https://github.com/pytorch/pytorch/pull/5050)
 # > * *“Is gradient back-propagated through very non linear layers such as cntk.ops.greater?”* —
 # >   [CNTK, issue 2443](https://github.com/microsoft/CNTK/issues/2443)
@@ -89,16 +91,17 @@ def numbers(*x):
 # %% [markdown]
 # ## 1 · The noise outside
 #
-# In $\nabla_\theta\,\mathbb E_{a\sim\pi_\theta}[Q(a)]$ the parameters sit in the *law* of $a$. Write the action as a recipe: draw
-# $\varepsilon$ from a law that nobody changes, then compute $a = f_\theta(\varepsilon)$. For a Gaussian (the state $s$ only chooses $\mu$ and
-# $\sigma$; we leave it out),
+# In $\nabla_\theta\,\mathbb E_{a\sim\pi_\theta}[Q(a)]$ the parameters sit in the *law* of $a$. Write
+# the action as a recipe: draw $\varepsilon$ from a law that nobody changes, then compute
+# $a = f_\theta(\varepsilon)$. For a Gaussian (the state $s$ only chooses $\mu$ and $\sigma$; we leave
+# it out),
 #
 # $$a = \mu + \sigma\odot\varepsilon \sim\mathcal N(\mu, \operatorname{diag}\sigma^2), \qquad
 #   \mathbb E_{a\sim\pi_\theta}[Q(a)] = \mathbb E_\varepsilon\big[Q(f_\theta(\varepsilon))\big].$$
 #
-# Three small things that texts get wrong: the diagonal of the covariance matrix is $\sigma^2$, not $\sigma$; $\varepsilon$ is a
-# *vector*, a number for each coordinate (with one number for all of them the actions lie on a line); and $f$ is affine in $\varepsilon$, not
-# linear.
+# Three small things that texts get wrong: the diagonal of the covariance matrix is $\sigma^2$, not
+# $\sigma$; $\varepsilon$ is a *vector*, a number for each coordinate (with one number for all of them
+# the actions lie on a line); and $f$ is affine in $\varepsilon$, not linear.
 #
 # ### Exercise 1 · the recipe and its derivatives  (★, 5 minutes)
 
@@ -124,15 +127,17 @@ def gaussian_path(mu, log_std, eps):
 
 
 # %% [markdown]
-# **Any law with a distribution function** $F_\theta$ has such a recipe: draw $u$ uniformly in $(0,1)$ and take $a = F_\theta^{-1}(u)$. An
-# exponential law, $F_\lambda(a) = 1-e^{-\lambda a}$, gives $a = -\log(1-u)/\lambda$. One need not even invert: $F_\theta(a) = u$ stays
-# what it is while $\theta$ moves, so the total derivative is zero,
+# **Any law with a distribution function** $F_\theta$ has such a recipe: draw $u$ uniformly in $(0,1)$
+# and take $a = F_\theta^{-1}(u)$. An exponential law, $F_\lambda(a) = 1-e^{-\lambda a}$, gives
+# $a = -\log(1-u)/\lambda$. One need not even invert: $F_\theta(a) = u$ stays what it is while $\theta$
+# moves, so the total derivative is zero,
 #
 # $$\frac{\partial F_\theta}{\partial\theta}(a) + \pi_\theta(a)\,\frac{\mathrm da}{\mathrm d\theta} = 0
 #   \qquad\Rightarrow\qquad
 #   \frac{\mathrm da}{\mathrm d\theta} = -\frac{\partial_\theta F_\theta(a)}{\pi_\theta(a)} .$$
 #
-# (*Implicit* reparameterization. Notebook 08 uses it for mixtures, of which one can read that the trick does not apply to them.)
+# (*Implicit* reparameterization. Notebook 08 uses it for mixtures, of which one can read that the trick
+# does not apply to them.)
 #
 # ### Exercise 2 · the path of an exponential  (★★, 5 minutes)
 
@@ -163,9 +168,10 @@ def exponential_path(rate, a):
 # $$\nabla_\theta\,\mathbb E[Q] = \underbrace{\mathbb E_\varepsilon\big[\nabla_aQ(a)\,\nabla_\theta f_\theta(\varepsilon)\big]}_{\text{pathwise: each sample moves, and }Q\text{ changes along its way}}
 #   = \underbrace{\mathbb E_a\big[Q(a)\,\nabla_\theta\log\pi_\theta(a)\big]}_{\text{score: each sample stays, and its weight changes}}$$
 #
-# Below, $\mu$ takes a step to the right, seen by both. Eleven samples, the same for both. Left: they all move along; what counts is
-# how *steep* $Q$ is where they are. Right: they stay; the ones on the right count more from now on ($\pi_{\mu+\text{step}}/\pi_\mu$), what
-# counts is how *high* $Q$ is. The two means in the titles (of 2000 samples) are the same number.
+# Below, $\mu$ takes a step to the right, seen by both. Eleven samples, the same for both. Left: they
+# all move along; what counts is how *steep* $Q$ is where they are. Right: they stay; the ones on the
+# right count more from now on ($\pi_{\mu+\text{step}}/\pi_\mu$), what counts is how *high* $Q$ is. The
+# two means in the titles (of 2000 samples) are the same number.
 
 # %% tags=["figure"]
 
@@ -225,8 +231,9 @@ def draw_two_ways(step):
 slider(draw_two_ways, step=(0.0, 0.8, 0.05, 0.4))
 
 # %% [markdown]
-# So the person who asked is right: a sampled action *can* be put back into $\nabla\log\pi$, and nothing else is needed. That is the score
-# function. Reparameterization is another way to the same mean. It uses something that the first does not: the slope of $Q$.
+# So the person who asked is right: a sampled action *can* be put back into $\nabla\log\pi$, and nothing
+# else is needed. That is the score function. Reparameterization is another way to the same mean. It
+# uses something that the first does not: the slope of $Q$.
 #
 # ## 3 · `sample` or `rsample`
 #
@@ -237,15 +244,17 @@ slider(draw_two_ways, step=(0.0, 0.8, 0.05, 0.4))
 # | `-Q(sample)` | nothing arrives | no |
 # | `-Q(rsample).detach() * log_prob(rsample)` | $-Q\,\frac{\mathrm d}{\mathrm d\theta}\log\pi_\theta(f_\theta(\varepsilon))$ | no: half of each |
 #
-# A method that weighs $\log\pi$ needs the action held **fixed** (VPG, `sample`); a method that differentiates $Q$ needs it
-# **attached** (SAC, `rsample`). Why does VPG not do as SAC does? Because it has no $Q$ to differentiate: its rewards come from the world. *“The
-# env has to be differentiable”* — or there has to be a **critic**, a function of the action that we made ourselves. SAC never
+# A method that weighs $\log\pi$ needs the action held **fixed** (VPG, `sample`); a method that
+# differentiates $Q$ needs it **attached** (SAC, `rsample`). Why does VPG not do as SAC does? Because it
+# has no $Q$ to differentiate: its rewards come from the world. *“The env has to be differentiable”* —
+# or there has to be a **critic**, a function of the action that we made ourselves. SAC never
 # differentiates the world. It differentiates its own network.
 #
 # ### Exercise 3 · pathwise  (★★, 10 minutes)
 #
-# Write the first line of the table, with $f_\theta$ by hand: no `rsample`. The parameters are `policy.mu` and `policy.log_std`, `[*batch, d]`;
-# `rng.normal(shape, like)` draws $\varepsilon$; here $\alpha = 0$.
+# Write the first line of the table, with $f_\theta$ by hand: no `rsample`. The parameters are
+# `policy.mu` and `policy.log_std`, `[*batch, d]`; `rng.normal(shape, like)` draws $\varepsilon$; here
+# $\alpha = 0$.
 
 
 # %% tags=["exercise"]
@@ -295,8 +304,8 @@ for f in (pathwise, score_function, half_of_each):
 print("∇J            ", {k: round(float(g), 4) for k, g in truth.items()})
 
 # %% [markdown]
-# (The last one gives nothing at all for $\mu$, and $\mathbb E[Q]$ for $\log\sigma$. Notebook 05 says why: along the path, $\log\pi$ does not
-# depend on $\mu$.)
+# (The last one gives nothing at all for $\mu$, and $\mathbb E[Q]$ for $\log\sigma$. Notebook 05 says
+# why: along the path, $\log\pi$ does not depend on $\mu$.)
 #
 # ## 4 · What moves inside, and when it may
 #
@@ -305,26 +314,30 @@ print("∇J            ", {k: round(float(g), 4) for k, g in truth.items()})
 # $$\frac{\mathrm d}{\mathrm d\mu}\,\mathbb E_\varepsilon\big[Q(\mu+\sigma\varepsilon)\big]
 #   \stackrel{?}{=} \mathbb E_\varepsilon\big[Q'(\mu+\sigma\varepsilon)\big].$$
 #
-# The law of $\varepsilon$ does not depend on $\mu$: that is what the trick has bought. But it takes something of $Q$ as well. If $Q$ is the
-# integral of its derivative, $Q(\mu+h+\sigma\varepsilon) - Q(\mu+\sigma\varepsilon) = \int_0^h Q'(\mu+t+\sigma\varepsilon)\,\mathrm dt$, and
-# $Q'$ has a finite mean, then (Fubini)
+# The law of $\varepsilon$ does not depend on $\mu$: that is what the trick has bought. But it takes
+# something of $Q$ as well. If $Q$ is the integral of its derivative,
+# $Q(\mu+h+\sigma\varepsilon) - Q(\mu+\sigma\varepsilon) = \int_0^h Q'(\mu+t+\sigma\varepsilon)\,\mathrm dt$,
+# and $Q'$ has a finite mean, then (Fubini)
 #
 # $$\frac{\mathbb E[Q(\mu+h+\sigma\varepsilon)] - \mathbb E[Q(\mu+\sigma\varepsilon)]}{h}
 #   = \frac1h\int_0^h \mathbb E\big[Q'(\mu+t+\sigma\varepsilon)\big]\mathrm dt
 #   \;\longrightarrow\; \mathbb E\big[Q'(\mu+\sigma\varepsilon)\big] .$$
 #
-# Kinks are allowed: $|a|$, a ReLU network. **Jumps are not**: a function with a jump is not the integral of its derivative. The derivative
-# does not see the jump.
+# Kinks are allowed: $|a|$, a ReLU network. **Jumps are not**: a function with a jump is not the
+# integral of its derivative. The derivative does not see the jump.
 #
-# > **Predict.** $Q(a) = 1$ where $a > \tfrac12$, else 0. What is $Q'$ at a sample? And what is $\frac{\mathrm d}{\mathrm d\mu}\mathbb E[Q]$?
+# > **Predict.** $Q(a) = 1$ where $a > \tfrac12$, else 0. What is $Q'$ at a sample? And what is
+# > $\frac{\mathrm d}{\mathrm d\mu}\mathbb E[Q]$?
 #
-# Autograd says zero, for every sample, and it is right: $Q'=0$ almost everywhere. But $\mathbb E[Q] = P(a>c)$ does depend on $\mu$.
-# Write $Q$ as a smooth part and jumps of height $\Delta_i$ at $c_i$. With
-# $P(a>c) = \Phi\big(\tfrac{\mu-c}\sigma\big)$ and $\pi$ the density of the policy,
+# Autograd says zero, for every sample, and it is right: $Q'=0$ almost everywhere. But
+# $\mathbb E[Q] = P(a>c)$ does depend on $\mu$. Write $Q$ as a smooth part and jumps of height
+# $\Delta_i$ at $c_i$. With $P(a>c) = \Phi\big(\tfrac{\mu-c}\sigma\big)$ and $\pi$ the density of the
+# policy,
 #
 # $$\frac{\mathrm d}{\mathrm d\mu}\,\mathbb E[Q] = \mathbb E[Q'] + \sum_i\Delta_i\;\pi(c_i) :$$
 #
-# the part that is missing is how fast probability flows over the edge. The score function has it: it never differentiates $Q$.
+# the part that is missing is how fast probability flows over the edge. The score function has it: it
+# never differentiates $Q$.
 #
 # ### Exercise 4 · the missing part  (★★★, 10 minutes)
 #
@@ -365,8 +378,8 @@ for f in (reparameterization, score_function):
 print(f"{'−(missing part)':18s} mean {-lost[0]:+.4f}")
 
 # %% [markdown]
-# Zero with variance zero: **silently wrong**. Nothing warns; a gradient of zero looks like an optimum. The workbench's
-# `check` does find it:
+# Zero with variance zero: **silently wrong**. Nothing warns; a gradient of zero looks like an optimum.
+# The workbench's `check` does find it:
 
 # %%
 verdict = check(
@@ -377,12 +390,14 @@ print(verdict)
 # %% [markdown]
 # ### A steep slope is not a jump, but nearly
 #
-# Take a soft step, $Q_k(a) = 1/(1+e^{-k(a-c)})$. It is smooth for every $k$, so pathwise is unbiased for every $k$.
+# Take a soft step, $Q_k(a) = 1/(1+e^{-k(a-c)})$. It is smooth for every $k$, so pathwise is unbiased
+# for every $k$.
 #
 # > **Predict.** It is unbiased at $k = 10^6$ and zero at $k = \infty$. What happens on the way?
 #
-# Slopes of size $k/4$ on a strip of width $1/k$: rarer and rarer samples carry all of the mean. The second moment is
-# $\int\pi Q_k'^2\,\mathrm da\approx\pi(c)\int Q_k'^2\,\mathrm da$, and with $Q_k' = kQ_k(1-Q_k)$ the integral is $k\int_0^1 q(1-q)\,\mathrm dq = k/6$:
+# Slopes of size $k/4$ on a strip of width $1/k$: rarer and rarer samples carry all of the mean. The
+# second moment is $\int\pi Q_k'^2\,\mathrm da\approx\pi(c)\int Q_k'^2\,\mathrm da$, and with
+# $Q_k' = kQ_k(1-Q_k)$ the integral is $k\int_0^1 q(1-q)\,\mathrm dq = k/6$:
 #
 # $$\operatorname{Var}[\text{pathwise}]\;\approx\;\frac{k\,\pi(c)}6\ \longrightarrow\ \infty,\qquad
 #   \operatorname{Var}[\text{score}]\ \text{stays.}$$
@@ -416,9 +431,9 @@ figure.tight_layout()
 # %% [markdown]
 # ## 5 · Good values, useless slopes
 #
-# SAC's critic is trained on *values*; the actor uses its *slopes*. Nothing makes the second good when the first is. The extreme case: a
-# critic that is constant on cells (a table, a tree, a rounded observation). Make the cells finer, and its values come as near to the
-# true ones as you like.
+# SAC's critic is trained on *values*; the actor uses its *slopes*. Nothing makes the second good when
+# the first is. The extreme case: a critic that is constant on cells (a table, a tree, a rounded
+# observation). Make the cells finer, and its values come as near to the true ones as you like.
 #
 # > **Predict.** And its pathwise gradient?
 
@@ -473,13 +488,15 @@ slider(
 )
 
 # %% [markdown]
-# Zero at every width, while the score function sees the edges and is nearly right already with wide cells. Neural critics
-# do not jump, so this does not happen to SAC in full; but the steps may be *there*, blurred, and what was a bias comes back as variance (section
-# 4). It is a reason to look at a critic's slopes, and it is the subject of notebook 11.
+# Zero at every width, while the score function sees the edges and is nearly right already with wide
+# cells. Neural critics do not jump, so this does not happen to SAC in full; but the steps may be *there*,
+# blurred, and what was a bias comes back as variance (section 4). It is a reason to look at a critic's
+# slopes, and it is the subject of notebook 11.
 #
 # ## 6 · And when both may
 #
-# For a smooth $Q$ both have the same mean, and it is the variance that decides. For a narrow policy, $Q(a)\approx Q(\mu) + Q'\sigma\varepsilon$, and for $\mu$
+# For a smooth $Q$ both have the same mean, and it is the variance that decides. For a narrow policy,
+# $Q(a)\approx Q(\mu) + Q'\sigma\varepsilon$, and for $\mu$
 #
 # $$\text{pathwise: } Q'(a)\to Q'(\mu) \text{, variance}\to 0;\qquad
 #   \text{score: } \frac{Q(a)\,\varepsilon}\sigma\approx \frac{Q(\mu)}\sigma\,\varepsilon + Q'\varepsilon^2
@@ -529,19 +546,22 @@ for ax, lines, title in zip(
 figure.tight_layout()
 
 # %% [markdown]
-# Not everywhere: where $Q$ wiggles inside the policy's width, its slopes are large and say little about its mean, and the score function, which
-# only looks at heights, is better. “Reparameterization has lower variance” is a rule of thumb with a boundary, not a theorem. Where
-# the boundary lies is the story of notebook 07.
+# Not everywhere: where $Q$ wiggles inside the policy's width, its slopes are large and say little about
+# its mean, and the score function, which only looks at heights, is better. “Reparameterization has
+# lower variance” is a rule of thumb with a boundary, not a theorem. Where the boundary lies is the
+# story of notebook 07.
 #
 # ## Summary
 #
-# * $a = f_\theta(\varepsilon; s)$ takes the parameters out of the law. Pathwise **moves samples** and needs the slope of $Q$;
-#   the score **moves weights** and needs its height.
-# * $\nabla\mathbb E = \mathbb E\nabla$ holds where $Q$ is the integral of an integrable derivative: kinks yes, jumps no. What a jump loses is
-#   $\Delta\,\pi(c)$ for $\mu$ and $\Delta\,\pi(c)\,(c-\mu)$ for $\log\sigma$, silently.
-# * A steep slope is unbiased with a variance like $k\,\pi(c)/6$. A critic can be good in its values and have no slopes at all.
-# * `rsample` for what is differentiated through the action, `sample` for what weighs $\log\pi$. SAC differentiates its critic, never
-#   the world.
+# * $a = f_\theta(\varepsilon; s)$ takes the parameters out of the law. Pathwise **moves samples** and
+#   needs the slope of $Q$; the score **moves weights** and needs its height.
+# * $\nabla\mathbb E = \mathbb E\nabla$ holds where $Q$ is the integral of an integrable derivative:
+#   kinks yes, jumps no. What a jump loses is $\Delta\,\pi(c)$ for $\mu$ and $\Delta\,\pi(c)\,(c-\mu)$
+#   for $\log\sigma$, silently.
+# * A steep slope is unbiased with a variance like $k\,\pi(c)/6$. A critic can be good in its values and
+#   have no slopes at all.
+# * `rsample` for what is differentiated through the action, `sample` for what weighs $\log\pi$. SAC
+#   differentiates its critic, never the world.
 #
 # ### What this notebook said, checked
 
@@ -651,11 +671,13 @@ claim(
 # %% [markdown]
 # ## References
 #
-# * Haarnoja, Zhou, Abbeel, Levine 2018, *Soft Actor-Critic*, Eq. 11; Kingma and Welling 2014, *Auto-Encoding Variational Bayes*; Figurnov, Mohamed, Mnih 2018,
-#   *Implicit Reparameterization Gradients*.
-# * Suh, Simchowitz, Zhang, Tedrake 2022, *Do Differentiable Simulators Give Better Policy Gradients?* (jumps, steep slopes);
-#   Mohamed, Rosca, Figurnov, Mnih 2020, *Monte Carlo Gradient Estimation in Machine Learning*, §4–5.
-# * Lahire 2021, [*Actor Loss of Soft Actor Critic Explained*](https://arxiv.org/abs/2112.15568), §4–5. The corrections: `docs/claims.md`, R07–R13, R23.
+# * Haarnoja, Zhou, Abbeel, Levine 2018, *Soft Actor-Critic*, Eq. 11; Kingma and Welling 2014, *Auto-Encoding
+#   Variational Bayes*; Figurnov, Mohamed, Mnih 2018, *Implicit Reparameterization Gradients*.
+# * Suh, Simchowitz, Zhang, Tedrake 2022, *Do Differentiable Simulators Give Better Policy Gradients?*
+#   (jumps, steep slopes); Mohamed, Rosca, Figurnov, Mnih 2020, *Monte Carlo Gradient Estimation in
+#   Machine Learning*, §4–5.
+# * Lahire 2021, [*Actor Loss of Soft Actor Critic Explained*](https://arxiv.org/abs/2112.15568), §4–5.
+#   The corrections: `docs/claims.md`, R07–R13, R23.
 # * In this workbench: `estimators/pathwise.py`; `build("step")` in `toy_problems/problems.py`.
 #
 # **Next:** 05, the gradient of the whole loss: $\theta$ is in $\log\pi_\theta$ as well.

@@ -83,6 +83,16 @@ def state_lines(
     ax.legend(frameon=False, ncols=values.shape[1], loc="lower right", fontsize=9)
 
 
+def pass_lines(ax: Axes, gaps: Mapping[str, np.ndarray], xlabel: str) -> None:
+    """The mean error of V along one pass over the states, for each order of them."""
+    for i, (name, gap) in enumerate(gaps.items()):
+        ax.plot(gap, ("-o", "--s")[i % 2], color=COLOURS[2 * i], label=name)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel("mean error of V")
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False)
+
+
 def error_lines(
     ax: Axes, x: Sequence[int], errors: Mapping[str, np.ndarray], xlabel: str, ylabel: str
 ) -> None:
