@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -75,18 +77,31 @@ def executed(path: Path, fast: bool = False) -> str:
 
 
 def mathjax() -> Path:
-    """The folder with MathJax, unpacked from its npm package."""
+    """The folder with MathJax, unpacked from its npm package, whole or not at all."""
     folder = OUT / MATHJAX
-    if not (folder / "package" / "es5").exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
         npm = shutil.which("npm")
         if npm is None:
             sys.exit("the book needs npm, for MathJax: install Node.js")
-        subprocess.run([npm, "pack", "--silent", MATHJAX], cwd=folder, check=True)
-        (archive,) = folder.glob("*.tgz")
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-    return folder / "package" / "es5"
+        OUT.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=OUT) as part:
+            unpack(npm, Path(part))
+            (Path(part) / "package").rename(folder)
+    return folder / "es5"
+
+
+def unpack(npm: str, part: Path, tries: int = 5) -> None:
+    """npm may leave before its file is whole on the disk: then it is fetched again."""
+    for _ in range(tries):
+        subprocess.run([npm, "pack", "--silent", MATHJAX], cwd=part, check=True)
+        (archive,) = part.glob("*.tgz")
+        try:
+            with tarfile.open(archive) as tar:
+                tar.extractall(part, filter="data")
+            return
+        except (EOFError, tarfile.ReadError):
+            time.sleep(1)
+    sys.exit(f"npm brings {MATHJAX} in pieces only: try again")
 
 
 if __name__ == "__main__":
