@@ -225,7 +225,9 @@ def _rows_independent(
 
 
 def _others_moved(p: Tensor, here: tuple[int, ...]) -> Tensor:
-    move = torch.full_like(p, 0.05)
+    """Every entry by another amount: logits that all move alike are the same policy."""
+    row = p[here]
+    move = torch.linspace(0.05, 0.1, row.numel()).to(p).view(row.shape).expand_as(p).clone()
     move[here] = 0
     return (p.detach() + move).requires_grad_()
 
