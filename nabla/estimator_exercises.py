@@ -43,7 +43,7 @@ class Surrogate:
     it), with a Q that takes any d: shapes are tried in twice the dimensions, too. slips: wrong
     ones by key; methods: unbiased ones that are not what is asked for. hints: for the keys of
     `estimators.diagnosis.MEANINGS`. adapt: makes an estimator of an answer of another form; it
-    may raise ValueError on a wrong shape.
+    may raise Unfit on a wrong shape.
     """
 
     reference: Estimator | None
@@ -78,7 +78,9 @@ class Surrogate:
                 if finding is not None:
                     return finding
         except TooManyNodes as error:
-            text = f"it draws more noise than can be followed exactly ({error}); one action will do"
+            text = (
+                f"it draws more noise than can be followed exactly ({error}); fewer actions will do"
+            )
             return Finding("bias", text)
         return Finding("done", "")
 
@@ -178,9 +180,13 @@ def _shape(estimator: Estimator, policy: Policy, objective: Objective) -> Findin
             f"for {list(copies.batch)} policies it must return surrogates {list(copies.batch)}, "
             f"got {list(value.shape)}"
         )
-        key = "batch_averaged" if value.ndim == 0 else None
-        hint = "Each policy of the batch has a surrogate of its own: average over actions only."
-        return Finding("shape", text, key, (hint,) if key else ())
+        if value.ndim == 0:
+            hint = "Each policy of the batch has a surrogate of its own: average over actions only."
+            return Finding("shape", text, "batch_averaged", (hint,))
+        if value.shape[1:] == copies.batch:
+            hint = "The first axis counts the actions: average over it."
+            return Finding("shape", text, "actions_kept", (hint,))
+        return Finding("shape", text)
     return None
 
 
@@ -213,4 +219,4 @@ def _ratios(mine: Exact, wanted: Exact) -> str:
 def _times(a: float, b: float) -> str:
     if b <= AGREES:
         return "as much of" if a <= AGREES else "infinitely often"
-    return f"{a / b:.2g}×"
+    return f"{a / b:.2g}×" if abs(a / b - 1) > 0.05 else f"{a / b:.4g}×"

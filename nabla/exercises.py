@@ -11,7 +11,7 @@ plain functions, `nabla.estimator_exercises.Surrogate` for estimators.
 import html
 from dataclasses import dataclass
 
-from nabla.findings import Answer, Exercise, Finding, Slip, attempt
+from nabla.findings import Answer, Exercise, Finding, Slip, Unfit, attempt
 from nabla.formulas import Formula
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Finding",
     "Formula",
     "Slip",
+    "Unfit",
     "attempt",
     "check_exercise",
 ]

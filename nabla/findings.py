@@ -7,6 +7,10 @@ from typing import Any, Protocol
 Answer = Callable[..., Any]
 
 
+class Unfit(ValueError):
+    """What an answer returns is of no use: the sentence says why."""
+
+
 @dataclass(frozen=True)
 class Slip:
     """A known wrong answer, written as a reader would, and the hints for it, vague ones first."""
@@ -43,6 +47,8 @@ def attempt(answer: Answer, *arguments: Any) -> tuple[Any, Finding | None]:
         value = answer(*arguments)
     except NotImplementedError:
         return None, Finding("to do", "not written yet")
+    except Unfit as error:
+        return None, Finding("shape", str(error))
     except Exception as error:  # a reader's code may raise anything: that is the finding
         text = " ".join(str(error).split())
         return None, Finding("shape", f"it raises {type(error).__name__}: {text}")

@@ -16,6 +16,7 @@ from nabla.findings import Answer, Finding, Slip, attempt
 
 Parts = dict[str, np.ndarray]
 MATCH = 1e-7  # how near, relative to its size, an answer is to the slip that it is taken for
+FEW_DIGITS = 1e-5  # how near a right answer comes in float32
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,41 @@ class Formula:
         right = [near(g, e, self.tolerance) for g, e in zip(got, expected, strict=True)]
         if all(right):
             return Finding("done", "")
-        key, hints = self._known(got) or _common(got, expected) or (None, ())
-        finite = all(np.isfinite(x).all() for g in got for x in g.values())
+        wrong = self._wrong(got, expected)
+        key, hints = (
+            self._known(got, list(expected[0]))
+            or _common(got, expected)
+            or self._known(got, wrong)
+            or _common(only(got, wrong), only(expected, wrong))
+            or (None, ())
+        )
         text = f"wrong for {self.trials - sum(right)} of {self.trials} inputs"
-        if not finite:
+        if len(wrong) < len(expected[0]):
+            good = ", ".join(k for k in expected[0] if k not in wrong)
+            text += f"; part {good} is right"
+        if not all(np.isfinite(x).all() for g in got for x in g.values()):
             text += "; it returns numbers that are not finite"
-        elif key is None:
-            worst = right.index(False)
-            text += f"; the first: {show(self.inputs(worst))}"
-            text += _right_parts(got, expected, self.tolerance)
+        if key is None:
+            i = right.index(False)
+            text += f"; the first: {show(self.inputs(i))}"
+            text += f" gives {show(tuple(got[i].values()))}"
+            text += f" in the place of {show(tuple(expected[i].values()))}"
         return Finding("value", text, key, hints)
+
+    def _wrong(self, got: list[Parts], expected: list[Parts]) -> list[str]:
+        """The parts that are not right for every input."""
+        return [
+            k
+            for k in expected[0]
+            if not all(
+                near({k: g[k]}, {k: e[k]}, self.tolerance)
+                for g, e in zip(got, expected, strict=True)
+            )
+        ]
 
     def _parts(self, value: Any, expected: Parts) -> tuple[Parts, Finding | None]:
         try:
-            asked_for_a_tuple = len(expected) > 1 and isinstance(value, list)
-            got = parts(tuple(value) if asked_for_a_tuple else value)
+            got = parts(_regrouped(value, expected))
         except (TypeError, ValueError) as error:
             return {}, Finding("shape", f"it must return {shapes(expected)}: {error}")
         if {k: v.shape for k, v in got.items()} != {k: v.shape for k, v in expected.items()}:
@@ -78,12 +99,14 @@ class Formula:
                 return key, slip.hints
         return None, ()
 
-    def _known(self, got: list[Parts]) -> tuple[str, tuple[str, ...]] | None:
+    def _known(self, got: list[Parts], where: list[str]) -> tuple[str, tuple[str, ...]] | None:
+        """The first slip that agrees with the answer in those parts, for every input."""
+        mine = only(got, where)
         for key, slip in self.slips.items():
             values = [attempt(slip.answer, *self.inputs(i)) for i in range(self.trials)]
             if all(
-                finding is None and near(g, parts(value), MATCH)
-                for g, (value, finding) in zip(got, values, strict=True)
+                finding is None and near(g, only([parts(value)], where)[0], MATCH)
+                for g, (value, finding) in zip(mine, values, strict=True)
             ):
                 return key, slip.hints
         return None
@@ -92,9 +115,10 @@ class Formula:
 def _common(got: list[Parts], expected: list[Parts]) -> tuple[str, tuple[str, ...]] | None:
     """Slips that need no exercise: few digits, the sign, the order, a constant factor."""
     pairs = list(zip(got, expected, strict=True))
-    if all(near(g, e, MATCH) for g, e in pairs):
+    if all(near(g, e, FEW_DIGITS) for g, e in pairs):
         return "digits", (
-            "Right to seven digits and no more: is a number in it float32? (torch.tensor(0.1) is.)",
+            "Right to five digits and no more: is a number in it float32 (torch.tensor(0.1) is), "
+            "or found by a search?",
         )
     if all(near(g, {k: -v for k, v in e.items()}, MATCH) for g, e in pairs):
         return "sign", ("The size is right. Look at the sign.",)
@@ -108,17 +132,6 @@ def _common(got: list[Parts], expected: list[Parts]) -> tuple[str, tuple[str, ..
         if factor and np.allclose(g, factor * e, rtol=MATCH, atol=MATCH * abs(g).max()):
             return "factor", (f"It is the right answer times {factor:.4g}, for every input.",)
     return None
-
-
-def _right_parts(got: list[Parts], expected: list[Parts], tolerance: float) -> str:
-    """Which parts of a tuple or dict are right for every input."""
-    pairs = list(zip(got, expected, strict=True))
-    right = [
-        name
-        for name in expected[0]
-        if all(near({name: g[name]}, {name: e[name]}, tolerance) for g, e in pairs)
-    ]
-    return f"; right already: {', '.join(right)}" if right else ""
 
 
 def _in(order: tuple[int, ...], e: Parts) -> list[np.ndarray]:
@@ -136,6 +149,21 @@ def parts(value: Any, label: str = "") -> Parts:
     return {label: np.asarray(value, dtype=float)}
 
 
+def only(values: list[Parts], where: list[str]) -> list[Parts]:
+    return [{k: v for k, v in value.items() if k in where} for value in values]
+
+
+def _regrouped(value: Any, expected: Parts) -> Any:
+    """A list or an array where a tuple is expected is one, and the other way round."""
+    if isinstance(value, tuple) and list(expected) == [""] and expected[""].ndim:
+        return list(value) if len({np.shape(x) for x in value}) == 1 else value
+    if isinstance(value, list) and _is_tuple(expected):
+        return tuple(value)
+    if isinstance(value, np.ndarray | Tensor) and value.ndim and _is_tuple(expected):
+        return tuple(value)
+    return value
+
+
 def near(got: Parts, wanted: Parts, tolerance: float) -> bool:
     """Equal to `tolerance` of the largest entry, infinities and nans (of an overflow) and all."""
     if {k: v.shape for k, v in got.items()} != {k: v.shape for k, v in wanted.items()}:
@@ -148,7 +176,13 @@ def near(got: Parts, wanted: Parts, tolerance: float) -> bool:
 
 
 def shapes(value: Parts) -> str:
+    if _is_tuple(value):
+        return f"a tuple ({', '.join(_shape(v) for v in value.values())})"
     return ", ".join((f"{k}: " if k else "") + _shape(v) for k, v in value.items())
+
+
+def _is_tuple(value: Parts) -> bool:
+    return bool(value) and all(k[1:-1].isdigit() for k in value)
 
 
 def _shape(v: np.ndarray) -> str:
@@ -161,7 +195,8 @@ def show(arguments: tuple[Any, ...]) -> str:
     for x in arguments:
         array = x.detach().numpy() if isinstance(x, Tensor) else x
         with np.printoptions(precision=3, threshold=6, edgeitems=2):
-            text = f"{x:.4g}" if isinstance(x, float) else " ".join(str(array).split())
+            number = isinstance(array, float) or (isinstance(array, np.ndarray) and not array.ndim)
+            text = f"{float(array):.4g}" if number else " ".join(str(array).split())
         text = x.__name__ if inspect.isfunction(x) else text
         texts.append(text if len(text) <= 60 else text[:57] + "…")
     return ", ".join(texts)

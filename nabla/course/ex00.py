@@ -44,6 +44,36 @@ COST = Formula(
             ),
             ("The density has to integrate to one: a factor 1/√(2π) is left out.",),
         ),
+        "root_forgotten": Slip(
+            lambda a, mu, sigma, q, alpha: (
+                alpha * (-(((a - mu) / sigma) ** 2) / 2 - math.log(sigma) - 2 * HALF_LOG_2PI) - q
+            ),
+            ("The factor in front is 1/(σ√(2π)), with a root. Where did it go?",),
+        ),
+        "alpha_on_one_part": Slip(
+            lambda a, mu, sigma, q, alpha: (
+                -alpha * ((a - mu) / sigma) ** 2 / 2 - math.log(sigma) - HALF_LOG_2PI - q
+            ),
+            ("α weighs all of log π, the normaliser too: are there brackets missing?",),
+        ),
+        "sign_of_square": Slip(
+            lambda a, mu, sigma, q, alpha: (
+                alpha * (((a - mu) / sigma) ** 2 / 2 - math.log(sigma) - HALF_LOG_2PI) - q
+            ),
+            ("Far from μ an action is unlikely: look at the sign in the exponent.",),
+        ),
+        "sign_of_normaliser": Slip(
+            lambda a, mu, sigma, q, alpha: (
+                alpha * (-(((a - mu) / sigma) ** 2) / 2 + math.log(sigma) + HALF_LOG_2PI) - q
+            ),
+            ("The normaliser divides the density: which sign has its logarithm?",),
+        ),
+        "times_variance": Slip(
+            lambda a, mu, sigma, q, alpha: (
+                alpha * (-((a - mu) ** 2) / 2 * sigma**2 - math.log(sigma) - HALF_LOG_2PI) - q
+            ),
+            ("x / 2 * s is (x / 2)·s in Python: σ² belongs below the line.",),
+        ),
         "half": Slip(
             lambda a, mu, sigma, q, alpha: (
                 alpha * (-(((a - mu) / sigma) ** 2) - math.log(sigma) - HALF_LOG_2PI) - q
@@ -126,6 +156,18 @@ MEAN_AND_ERROR = Formula(
                 "Look up ddof.",
             ),
         ),
+        "corrected_twice": Slip(
+            lambda draws: (draws.mean(), draws.std(ddof=1) / math.sqrt(len(draws) - 1)),
+            ("n − 1 is in it twice: ddof=1 has seen to that already.",),
+        ),
+        "root_of_one_factor": Slip(
+            lambda draws: (draws.mean(), draws.var(ddof=1) / math.sqrt(len(draws))),
+            ("This is a variance over √n: which of var and std goes with the root?",),
+        ),
+        "variance_of_a_draw": Slip(
+            lambda draws: (draws.mean(), draws.var(ddof=1)),
+            ("This is the variance of *one draw*. How far does the mean lie from the truth?",),
+        ),
         "interval": Slip(
             lambda draws: (
                 draws.mean(),
@@ -135,7 +177,7 @@ MEAN_AND_ERROR = Formula(
         ),
         "sum": Slip(
             lambda draws: (draws.sum(), draws.std(ddof=1) * math.sqrt(len(draws))),
-            ("These are the sum and its error.",),
+            ("That is the error of a sum. Asked is for the mean, and how far it may be off.",),
         ),
     },
 )
@@ -173,6 +215,22 @@ DRAWS_NEEDED = Formula(
         "fraction_not_squared": Slip(
             lambda variance, gradient, fraction: variance / (fraction * gradient**2),
             ("Halving the error takes four times the draws: does yours?",),
+        ),
+        "gradient_not_squared": Slip(
+            lambda variance, gradient, fraction: variance / (fraction**2 * gradient),
+            ("Check the units: a number of draws has none, and variance is a gradient squared.",),
+        ),
+        "precedence": Slip(
+            lambda variance, gradient, fraction: variance / fraction * gradient**2,
+            ("x / f * g is (x / f)·g in Python. And is f squared, too?",),
+        ),
+        "variance_for_deviation": Slip(
+            lambda variance, gradient, fraction: math.sqrt(variance) / (fraction * gradient) ** 2,
+            ("Square √(variance/n) = fraction·|gradient| on both sides, all of it.",),
+        ),
+        "rounded": Slip(
+            lambda variance, gradient, fraction: math.ceil(variance / (fraction * gradient) ** 2),
+            ("Right, but rounded up: asked for is n as it comes.",),
         ),
         "upside_down": Slip(
             lambda variance, gradient, fraction: (fraction * gradient) ** 2 / variance,

@@ -23,6 +23,13 @@ def bellman_backup(P: Array, r: Array, V: Array) -> Array:
     return r + P @ V
 
 
+def _sweep_in_place(P: Array, r: Array, V: Array) -> Array:
+    W = V.copy()
+    for s in range(len(r)):
+        W[s] = r[s] + P[s] @ W
+    return W
+
+
 BELLMAN_BACKUP = Formula(
     reference=bellman_backup,
     inputs=_chain,
@@ -52,6 +59,37 @@ BELLMAN_BACKUP = Formula(
         "plain_mean": Slip(
             lambda P, r, V: r + V.mean(),
             ("The next states are not equally likely: weigh them by P.",),
+        ),
+        "own_value": Slip(
+            lambda P, r, V: r + P.sum(1) * V,
+            ("V(s') is the value of the state you come *to*: its index is the column of P.",),
+        ),
+        "column_sums": Slip(
+            lambda P, r, V: r + P.sum(0) * V,
+            ("The sum is over the wrong axis: each row of P is summed, with V along it.",),
+        ),
+        "not_summed": Slip(
+            lambda P, r, V: r + P * V,
+            ("A product of each pair, and no sum: a mean over s' is missing.",),
+        ),
+        "discounted": Slip(
+            lambda P, r, V: r + 0.9 * P @ V,
+            ("There is no discount here: every episode ends. (Section 7 has one.)",),
+        ),
+        "in_place": Slip(
+            _sweep_in_place,
+            (
+                "The first state is right, and the later ones are not. What has changed meanwhile?",
+                "The new values overwrite V while others still need the old ones.",
+            ),
+        ),
+        "solved": Slip(
+            lambda P, r, V: np.linalg.solve(np.eye(len(r)) - P, r),
+            ("That solves Bellman's equation. One backup puts the given V into its right side.",),
+        ),
+        "last_left_out": Slip(
+            lambda P, r, V: r + P[:, :-1] @ V[:-1],
+            ("The last state is missing from the sum.",),
         ),
         "difference": Slip(
             lambda P, r, V: r + P @ V - V,
@@ -87,9 +125,35 @@ def _visits(
     return _averages(returns)
 
 
+def _counts(episodes: Episodes, r: Array) -> Array:
+    return np.array([sum(s in episode for episode in episodes) for s in range(len(r))])
+
+
 def _summed(episodes: Episodes, r: Array) -> Array:
-    counts = np.array([sum(s in episode for episode in episodes) for s in range(len(r))])
-    return monte_carlo(episodes, r) * counts
+    return monte_carlo(episodes, r) * _counts(episodes, r)
+
+
+def _returns(episode: Sequence[int], r: Array) -> list[float]:
+    """The return after the first visit, of each state that is visited."""
+    e = list(episode)
+    return [float(sum(r[x] for x in e[e.index(s) :])) for s in set(e)]
+
+
+def _last_episode(episodes: Episodes, r: Array) -> Array:
+    V = np.zeros(len(r))
+    for e in episodes:
+        V[list(set(e))] = _returns(e, r)
+    return V
+
+
+def _first_of_all(episodes: Episodes, r: Array) -> Array:
+    V, seen = np.zeros(len(r)), set[int]()
+    for e in episodes:
+        new = [(s, g) for s, g in zip(set(e), _returns(e, r), strict=True) if s not in seen]
+        for s, g in new:
+            V[s] = g
+        seen |= set(e)
+    return V
 
 
 FIRST_VISIT = Formula(
@@ -108,6 +172,40 @@ FIRST_VISIT = Formula(
         "last_visit": Slip(
             lambda episodes, r: _visits(episodes, r, last=True),
             ("It is the return after the last visit: is a later one written over the first?",),
+        ),
+        "first_of_all": Slip(
+            _first_of_all,
+            ("Each state is counted in one episode only: forget the visited ones at each start.",),
+        ),
+        "last_episode": Slip(
+            _last_episode,
+            ("A later episode is written over the earlier ones: average over episodes.",),
+        ),
+        "one_too_many": Slip(
+            lambda episodes, r: (
+                monte_carlo(episodes, r) * _counts(episodes, r) / (_counts(episodes, r) + 1)
+            ),
+            ("One visit too many is counted: with which number does the counter begin?",),
+        ),
+        "end_forgotten": Slip(
+            lambda episodes, r: np.append(monte_carlo(episodes, r)[:-1], np.nan),
+            ("Right but for the last state: it is visited, too, and its return is r of it.",),
+        ),
+        "by_time": Slip(
+            lambda episodes, r: _averages(
+                [
+                    [float(r[list(e).index(s) :].sum()) for e in episodes if s in e]
+                    for s in range(len(r))
+                ]
+            ),
+            ("r is indexed by the state, not by the time: r(s_t), for the states of the episode.",),
+        ),
+        "shared_list": Slip(
+            lambda episodes, r: np.full(
+                len(r),
+                np.mean(np.concatenate([_returns(e, r) for e in episodes])),
+            ),
+            ("All states got one mean: [[]] * n is one list, n times.",),
         ),
         "reward_left_out": Slip(
             lambda episodes, r: _visits(episodes, r, start=1),
@@ -181,6 +279,36 @@ TD_STEP = Formula(
             lambda V, s, r, after, rate: _changed(V, s, rate * (r + V[after] - V[s])),
             ("The step is right, but V(s) is replaced by it in place of moved by it.",),
         ),
+        "brackets": Slip(
+            lambda V, s, r, after, rate: _changed(V, s, rate * (r + V[after])),
+            ("The rate weighs all of r + V(s') − V(s): where do the brackets close?",),
+        ),
+        "rate_on_reward": Slip(
+            lambda V, s, r, after, rate: _changed(V, s, (1 - rate) * V[s] + rate * r + V[after]),
+            ("The rate weighs the whole target, r + V(s').",),
+        ),
+        "all_states": Slip(
+            lambda V, s, r, after, rate: V + rate * (r + V[after] - V[s]),
+            ("Every state moves. One was left, and one learns.",),
+        ),
+        "own_value_added": Slip(
+            lambda V, s, r, after, rate: _changed(V, s, V[s] + rate * (r + V[after] + V[s])),
+            ("The error is target *minus* what V(s) says now.",),
+        ),
+        "others_lost": Slip(
+            lambda V, s, r, after, rate: _changed(
+                0 * V, s, float(td_step(V, s, r, after, rate)[s])
+            ),
+            ("The number is right, but the values of the other states are lost.",),
+        ),
+        "no_reward": Slip(
+            lambda V, s, r, after, rate: td_step(V, s, 0.0, after, rate),
+            ("Where is the reward of the step?",),
+        ),
+        "discounted": Slip(
+            lambda V, s, r, after, rate: _changed(V, s, V[s] + rate * (r + 0.9 * V[after] - V[s])),
+            ("There is no discount here: every episode ends. (Section 7 has one.)",),
+        ),
         "number": Slip(
             lambda V, s, r, after, rate: V[s] + rate * (r + V[after] - V[s]),
             ("The number is right; return the whole table with it in its place.",),
@@ -225,6 +353,33 @@ TD_TARGET_MOMENTS = Formula(
                 "You took the mean square of the TD error r + V(s') − V(s).",
                 "Variance is about the target's own mean; V(s) does not enter.",
             ),
+        ),
+        "mean_of_another": Slip(
+            lambda P, r, V, s: (r[s] + P[s] @ V, P[s] @ (V - r[s] - P[s] @ V) ** 2),
+            ("A variance is about the mean of the *same* quantity: with r(s), or without.",),
+        ),
+        "square_of_another": Slip(
+            lambda P, r, V, s: (r[s] + P[s] @ V, P[s] @ V**2 - (r[s] + P[s] @ V) ** 2),
+            ("A variance is about the mean of the *same* quantity: with r(s), or without.",),
+        ),
+        "reward_of_next": Slip(
+            lambda P, r, V, s: td_target_moments(P, 0 * r, r + V, s),
+            ("r(s) is of the state that is left: it is known, and does not vary with s'.",),
+        ),
+        "column": Slip(
+            lambda P, r, V, s: (
+                r[s] + P[:, s] @ V,
+                P[:, s] @ (V - P[:, s] @ V) ** 2,
+            ),
+            ("P(s, ·) is a row of P: the first index is the state that is left.",),
+        ),
+        "probabilities_squared": Slip(
+            lambda P, r, V, s: (r[s] + P[s] @ V, P[s] ** 2 @ (V - P[s] @ V) ** 2),
+            ("That is for a weighted *sum* of independent numbers. Here one of them is drawn.",),
+        ),
+        "squared_outside": Slip(
+            lambda P, r, V, s: (r[s] + P[s] @ V, 0.0),
+            ("The mean deviation is zero: square *before* you average.",),
         ),
         "bias": Slip(
             lambda P, r, V, s: (r[s] + P[s] @ V - V[s], td_target_moments(P, r, V, s)[1]),
@@ -307,9 +462,12 @@ TARGETS = Formula(
             lambda r, gamma, Q, a, done: _targets(r, gamma, Q, a, done, best=Q.max()),
             ("One maximum for the whole batch: take it over the actions, for each transition.",),
         ),
-        "swapped": Slip(
-            lambda r, gamma, Q, a, done: _targets(r, gamma, Q, a, done)[::-1],
-            ("Both are right, in the other order: SARSA first.",),
+        "every_pair": Slip(
+            lambda r, gamma, Q, a, done: (
+                r + gamma * Q[:, a] * (1 - done),
+                targets(r, gamma, Q, a, done)[1],
+            ),
+            ("Q[:, a] takes a column for *every* row. Row i goes with a[i]: give both indices.",),
         ),
     },
 )

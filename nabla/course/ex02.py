@@ -66,6 +66,22 @@ SOFTMAX_SCORE = Formula(
             lambda theta, a: np.log(softmax(theta)),
             ("This is log π of every action: now differentiate that of the one drawn.",),
         ),
+        "own_probability_for_all": Slip(
+            lambda theta, a: np.eye(len(theta))[a] - softmax(theta)[a],
+            ("Right at the action drawn. Elsewhere: whose probability is ∂ log Σ exp θ / ∂θ_b?",),
+        ),
+        "ones": Slip(
+            lambda theta, a: 1 - softmax(theta),
+            ("Right at the action drawn; θ_a itself has no derivative by the other logits.",),
+        ),
+        "diagonal": Slip(
+            lambda theta, a: softmax(theta) * (1 - softmax(theta)),
+            ("That is ∂π(b)/∂θ_b, for every b. Asked is for log π of *one* action, by every θ_b.",),
+        ),
+        "exponentials": Slip(
+            lambda theta, a: np.eye(len(theta))[a] - np.exp(theta),
+            ("These exponentials are not probabilities yet: they do not sum to one.",),
+        ),
         "logits_for_probabilities": Slip(
             lambda theta, a: np.eye(len(theta))[a] - theta,
             ("The derivative of log Σ exp θ is not θ. It is something that sums to one.",),
@@ -80,6 +96,11 @@ def _rewards(seed: int) -> tuple[Array]:
 
 def to_go(rewards: Array) -> Array:
     return np.cumsum(np.asarray(rewards)[::-1])[::-1]
+
+
+def _discounted(rewards: Array, gamma: float) -> Array:
+    powers = gamma ** np.arange(len(rewards))
+    return to_go(rewards * powers) / powers
 
 
 TO_GO = Formula(
@@ -104,6 +125,30 @@ TO_GO = Formula(
         "past": Slip(
             lambda rewards: np.cumsum(rewards),
             ("These are the rewards up to t: it is those from t on that a_t can change.",),
+        ),
+        "past_reversed": Slip(
+            lambda rewards: np.cumsum(rewards)[::-1],
+            ("You add up from the front and then turn round. Which is to come first?",),
+        ),
+        "discounted": Slip(
+            lambda rewards: _discounted(rewards, 0.99),
+            ("There is no discount here.",),
+        ),
+        "discounted_more": Slip(
+            lambda rewards: _discounted(rewards, 0.9),
+            ("There is no discount here.",),
+        ),
+        "last_left_out": Slip(
+            lambda rewards: to_go(np.append(rewards[:-1], 0.0)),
+            ("The last reward is missing from every sum: where does the slice end?",),
+        ),
+        "first_step_missed": Slip(
+            lambda rewards: np.append(rewards[:1], to_go(rewards)[1:]),
+            ("Right but for t = 0: how far does the loop go?",),
+        ),
+        "two_steps": Slip(
+            lambda rewards: rewards + np.append(rewards[1:], 0.0),
+            ("Each sum has two rewards. A loop in place must begin at the end.",),
         ),
         "own_left_out": Slip(
             lambda rewards: to_go(rewards) - rewards,
@@ -155,6 +200,25 @@ def _of_pi(theta: Array, states: list[int], actions: list[int], weights: Array) 
     return trajectory_gradient(theta, states, actions, weights * pi)
 
 
+def _with_policy(pi: Array, states: list[int], actions: list[int], weights: Array) -> Array:
+    gradient = np.zeros_like(pi)
+    for s, a, w in zip(states, actions, weights, strict=True):
+        gradient[s] += w * (np.eye(pi.shape[1])[a] - pi[s])
+    return gradient
+
+
+def _own_logits(theta: Array, states: list[int], actions: list[int], weights: Array) -> Array:
+    own = weights * (1 - softmax(theta)[states, actions])
+    return _one_hot(theta, states, actions, own)
+
+
+def _moved(theta: Array, states: list[int], actions: list[int], weights: Array) -> Array:
+    theta = theta.copy()
+    for s, a, w in zip(states, actions, weights, strict=True):
+        theta[s] += w * softmax_score(theta[s], a)
+    return theta
+
+
 TRAJECTORY_GRADIENT = Formula(
     reference=trajectory_gradient,
     inputs=_trajectory,
@@ -163,7 +227,10 @@ TRAJECTORY_GRADIENT = Formula(
     slips={
         "overwritten": Slip(
             _overwritten,
-            ("A state that comes twice counts once: add to its row, do not replace it.",),
+            (
+                "A state that comes twice counts once: add to its row, do not replace it.",
+                "gradient[states] += … with a list replaces, too: np.add.at or a loop adds.",
+            ),
         ),
         "no_normaliser": Slip(
             _one_hot,
@@ -171,6 +238,50 @@ TRAJECTORY_GRADIENT = Formula(
         ),
         "gradient_of_pi": Slip(
             _of_pi, ("Each term is ∇π, not ∇ log π: sampling has put in π already.",)
+        ),
+        "softmax_over_all": Slip(
+            lambda theta, states, actions, weights: _with_policy(
+                np.exp(theta) / np.exp(theta).sum(), states, actions, weights
+            ),
+            ("The probabilities of all states together sum to one. Those of *each* must.",),
+        ),
+        "softmax_over_states": Slip(
+            lambda theta, states, actions, weights: _with_policy(
+                np.exp(theta) / np.exp(theta).sum(0), states, actions, weights
+            ),
+            ("The softmax goes along the wrong axis: over actions, for each state.",),
+        ),
+        "weights_by_state": Slip(
+            lambda theta, states, actions, weights: trajectory_gradient(
+                theta, states, actions, weights[states]
+            ),
+            ("w_t belongs to the step t, not to the state.",),
+        ),
+        "last_step": Slip(
+            lambda theta, states, actions, weights: trajectory_gradient(
+                theta, states[:-1], actions[:-1], weights[:-1]
+            ),
+            ("The last step is missing from the sum.",),
+        ),
+        "every_row": Slip(
+            lambda theta, states, actions, weights: (
+                np.zeros_like(theta) + trajectory_gradient(theta, states, actions, weights).sum(0)
+            ),
+            ("All states get the same: only row s_t of theta has to do with step t.",),
+        ),
+        "only_own_logit": Slip(
+            _own_logits,
+            ("The normaliser has all logits of the state: the other actions are pushed, too.",),
+        ),
+        "parameters_moved": Slip(
+            _moved,
+            ("This is θ after a step, and θ changed on the way. Begin from zeros.",),
+        ),
+        "weights_to_go": Slip(
+            lambda theta, states, actions, weights: trajectory_gradient(
+                theta, states, actions, to_go(weights)
+            ),
+            ("The weights are summed once more: they are given ready to use.",),
         ),
         "unweighted": Slip(
             lambda theta, states, actions, weights: trajectory_gradient(
@@ -210,6 +321,10 @@ def best_baseline(pi: Array, Q: Array) -> float:
     return float(weight @ Q / weight.sum())
 
 
+def _weighed(pi: Array, Q: Array, size: Array) -> float:
+    return float((pi * size) @ Q / (pi @ size))
+
+
 BEST_BASELINE = Formula(
     reference=best_baseline,
     inputs=_bandit,
@@ -237,6 +352,21 @@ BEST_BASELINE = Formula(
         "not_normalised": Slip(
             lambda pi, Q: float((pi * _sizes(pi)) @ Q),
             ("A numerator: divide by E|s|².",),
+        ),
+        "axis": Slip(
+            lambda pi, Q: _weighed(pi, Q, ((np.eye(len(pi)) - pi) ** 2).sum(0)),
+            (
+                "Summed is over the wrong axis, or π stands along the wrong one.",
+                "Row a of the table is the vector e_a − π: its length is a sum along the row.",
+            ),
+        ),
+        "one_other": Slip(
+            lambda pi, Q: _weighed(pi, Q, (1 - pi) ** 2 + pi**2),
+            ("|e_a − π|² has (1 − π_a)² and then π_b² for every *other* b, not π_a².",),
+        ),
+        "numerator": Slip(
+            lambda pi, Q: float(_sizes(pi) @ Q / (pi * _sizes(pi)).sum()),
+            ("π is in the denominator only: both are expectations under the policy.",),
         ),
         "own_entry": Slip(
             lambda pi, Q: float((pi * (1 - pi) ** 2) @ Q / (pi @ (1 - pi) ** 2)),
@@ -289,6 +419,21 @@ def _only_critic(policy: Categorical, objective: Objective, rng: Noise) -> Tenso
     return -(_value(policy, objective).detach() * log_prob).mean(0)
 
 
+def _detached_log_prob(policy: Categorical, objective: Objective, rng: Noise) -> Tensor:
+    log_prob, Q = _drawn(policy, objective, rng)
+    return -((Q - _value(policy, objective)) * log_prob.detach()).mean(0)
+
+
+def _value_outside(policy: Categorical, objective: Objective, rng: Noise) -> Tensor:
+    log_prob, Q = _drawn(policy, objective, rng)
+    return -(Q * log_prob - _value(policy, objective)).mean(0)
+
+
+def _plain_mean(policy: Categorical, objective: Objective, rng: Noise) -> Tensor:
+    log_prob, Q = _drawn(policy, objective, rng)
+    return -((Q - objective.Q(policy.nodes()[0]).mean(0)) * log_prob).mean(0)
+
+
 ACTOR_CRITIC = Surrogate(
     reference=score_function_value,
     problems=[_arms(LOGITS[0], 2.0), _arms(LOGITS[1], -0.5)],
@@ -306,6 +451,17 @@ ACTOR_CRITIC = Surrogate(
             _pi_for_log_pi,
             ("The gradient of π in the place of that of log π: actions are drawn already.",),
         ),
+        "detached_log_prob": Slip(
+            _detached_log_prob,
+            (
+                "Of the two factors, the wrong one is a number.",
+                "The weight is a number; log π(a) is what is differentiated.",
+            ),
+        ),
+        "value_outside": Slip(
+            _value_outside,
+            ("V is subtracted from the whole product: it belongs into the weight. Brackets?",),
+        ),
         "only_the_critic": Slip(
             _only_critic,
             ("The weight does not depend on the action drawn, so nothing is preferred.",),
@@ -321,6 +477,10 @@ ACTOR_CRITIC = Surrogate(
         ),
         "baseline_added": Slip(
             _baseline_added, ("The baseline is added, not subtracted: it makes things worse.",)
+        ),
+        "plain_mean": Slip(
+            _plain_mean,
+            ("A baseline, but not V: in V each action counts with its probability.",),
         ),
         "optimal_baseline": Slip(
             score_function_optimal,

@@ -40,6 +40,30 @@ SOFT_OBJECTIVE = Formula(
             ("H is a *mean* of −log π under π: each action with its probability.",),
         ),
         "no_entropy": Slip(lambda pi, Q, alpha: float(pi @ Q), ("That is the mean reward alone.",)),
+        "unweighted_reward": Slip(
+            lambda pi, Q, alpha: float(Q.mean() + alpha * entropy(pi)),
+            ("E_π[Q] is a mean under π: each action with its probability.",),
+        ),
+        "averaged_entropy": Slip(
+            lambda pi, Q, alpha: float(pi @ Q + alpha * entropy(pi) / len(pi)),
+            ("π weighs the terms of H already: sum them, do not average again.",),
+        ),
+        "averaged_log": Slip(
+            lambda pi, Q, alpha: float(pi @ Q - alpha * np.log(pi).mean()),
+            ("H is a *mean* of −log π under π: each action with its probability.",),
+        ),
+        "uniform_entropy": Slip(
+            lambda pi, Q, alpha: float(pi @ Q + alpha * math.log(len(pi))),
+            ("log A is the entropy of a uniform policy. This one is not.",),
+        ),
+        "best_value": Slip(
+            lambda pi, Q, alpha: float(alpha * np.log(np.exp(Q / alpha).sum())),
+            ("That is α log Z, what the *best* policy is worth. Asked is for the one given.",),
+        ),
+        "convex": Slip(
+            lambda pi, Q, alpha: float((1 - alpha) * (pi @ Q) + alpha * entropy(pi)),
+            ("Q has no factor: α is an exchange rate, not a share.",),
+        ),
         "base_two": Slip(
             lambda pi, Q, alpha: float(pi @ Q + alpha * entropy(pi) / math.log(2)),
             ("In bits? Entropy is in nats here: the natural logarithm.",),
@@ -68,6 +92,17 @@ def _plain(Q: Array, alpha: float) -> Array:
         return p / p.sum()
 
 
+def _shift_unscaled(Q: Array, alpha: float) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        p = np.exp(Q / alpha - Q.max())
+        return p / p.sum()
+
+
+def _shift_of_one(Q: Array, alpha: float) -> Array:
+    with np.errstate(over="ignore"):
+        return np.exp((Q - Q.max()) / alpha) / np.exp(Q / alpha).sum()
+
+
 BOLTZMANN = Formula(
     reference=boltzmann,
     inputs=_scores,
@@ -86,6 +121,25 @@ BOLTZMANN = Formula(
                 "This is exp(Q)/Z: right for α = 1 only.",
                 "(An article prints that target beside updates with another α.)",
             ),
+        ),
+        "shift_of_another_scale": Slip(
+            _shift_unscaled,
+            (
+                "What is subtracted must make the largest *exponent* zero.",
+                "The exponents are Q/α: is the number that you subtract divided by α, too?",
+            ),
+        ),
+        "shift_of_one": Slip(
+            _shift_of_one,
+            ("Numerator and denominator are shifted differently: the same exponents in both.",),
+        ),
+        "clipped": Slip(
+            lambda Q, alpha: _plain(np.clip(Q / alpha, -700, 700), 1.0),
+            ("Clipping makes all large ones equal. Subtract something instead.",),
+        ),
+        "log_probability": Slip(
+            lambda Q, alpha: np.log(softmax(Q / alpha)),
+            ("These are logarithms of probabilities.",),
         ),
         "alpha_times": Slip(
             lambda Q, alpha: softmax(alpha * Q),
@@ -164,6 +218,56 @@ GAUSSIAN_LOSS = Formula(
                 "log π(a) = −ε²/2 − log σ − …: average the first part, too.",
             ),
         ),
+        "entropy_without_half": Slip(
+            lambda mu, sigma, k, m, alpha: _loss(
+                mu, sigma, k, m, alpha, H=math.log(sigma) + math.log(2 * math.pi * math.e)
+            ),
+            ("The entropy of a Gaussian is log σ plus *one half* of a constant.",),
+        ),
+        "half_on_sigma": Slip(
+            lambda mu, sigma, k, m, alpha: _loss(
+                mu, sigma, k, m, alpha, H=math.log(sigma * 2 * math.pi * math.e) / 2
+            ),
+            ("½ log(2πeσ²): the half and the square of σ go together.",),
+        ),
+        "variance_in_entropy": Slip(
+            lambda mu, sigma, k, m, alpha: _loss(
+                mu, sigma, k, m, alpha, H=math.log(2 * math.pi * math.e) / 2 + 2 * math.log(sigma)
+            ),
+            ("½ log(2πeσ²): the half and the square of σ go together.",),
+        ),
+        "no_entropy": Slip(
+            lambda mu, sigma, k, m, alpha: _loss(mu, sigma, k, m, 0.0),
+            ("That is E[−Q] alone: where is α E[log π]?",),
+        ),
+        "alpha_everywhere": Slip(
+            lambda mu, sigma, k, m, alpha: alpha * _loss(mu, sigma, k, m, 1.0),
+            ("α weighs log π only.",),
+        ),
+        "spread_subtracted": Slip(
+            lambda mu, sigma, k, m, alpha: _loss(
+                mu, sigma, k, m, alpha, second=(mu - m) ** 2 - sigma**2
+            ),
+            ("E[(a − m)²]: the two parts of a mean square add.",),
+        ),
+        "spread_without_k": Slip(
+            lambda mu, sigma, k, m, alpha: _loss(
+                mu, sigma, k, m, alpha, second=(mu - m) ** 2 + 2 * sigma**2 / k
+            ),
+            ("½k multiplies both parts of E[(a − m)²].",),
+        ),
+        "squared_together": Slip(
+            lambda mu, sigma, k, m, alpha: _loss(
+                mu, sigma, k, m, alpha, second=(mu - m + sigma) ** 2
+            ),
+            ("E[(δ + σε)²]: multiply out *before* you average. The middle term has mean zero.",),
+        ),
+        "squares_apart": Slip(
+            lambda mu, sigma, k, m, alpha: _loss(
+                mu, sigma, k, m, alpha, second=mu**2 + sigma**2 - m**2
+            ),
+            ("(a − m)² is not a² − m².",),
+        ),
         "density_at_mean": Slip(
             lambda mu, sigma, k, m, alpha: _loss(mu, sigma, k, m, alpha, H=math.log(sigma)),
             ("The entropy of a Gaussian is log σ plus ½ log 2πe.",),
@@ -208,6 +312,30 @@ FORWARD_FIT = Formula(
         "about_zero": Slip(
             lambda m, w: ((1 - 2 * w) * m, math.sqrt(1 + m**2)),
             ("E_h[a²] is right, but a variance is about the mean, which is not 0 here.",),
+        ),
+        "four_forgotten": Slip(
+            lambda m, w: ((1 - 2 * w) * m, math.sqrt(1 + w * (1 - w) * m**2)),
+            ("The two centres are 2m apart, not m.",),
+        ),
+        "symmetric": Slip(
+            lambda m, w: (0.0, math.sqrt(1 + m**2)),
+            ("That is for two peaks of equal weight. Here the mean of h is not 0.",),
+        ),
+        "square_added": Slip(
+            lambda m, w: ((1 - 2 * w) * m, math.sqrt(1 + m**2 + ((1 - 2 * w) * m) ** 2)),
+            ("The variance is E[a²] *minus* the square of the mean.",),
+        ),
+        "one_centre": Slip(
+            lambda m, w: ((1 - w) * m, math.sqrt(1 + m**2 - ((1 - w) * m) ** 2)),
+            ("The component at −m pulls the mean as well.",),
+        ),
+        "deviations_added": Slip(
+            lambda m, w: ((1 - 2 * w) * m, 1 + 2 * m * math.sqrt(w * (1 - w))),
+            ("Variances add, not standard deviations.",),
+        ),
+        "log_std": Slip(
+            lambda m, w: ((1 - 2 * w) * m, math.log(forward_fit(m, w)[1])),
+            ("The second number is log σ. Asked is for σ.",),
         ),
         "weights_swapped": Slip(
             lambda m, w: ((2 * w - 1) * m, forward_fit(m, w)[1]),
@@ -261,6 +389,32 @@ REVERSE_SLOPE = Formula(
         ),
         "unweighted": Slip(
             lambda m, phi, eps, w: float(phi - m * np.tanh(m * (phi + eps)).mean()),
+            ("The nodes are not equally likely: use w.",),
+        ),
+        "sign_inside": Slip(
+            lambda m, phi, eps, w: float(phi + m * (w @ np.tanh(m * (phi + eps)))),
+            ("KL has −log h in it: look at the sign of the second part.",),
+        ),
+        "curvature": Slip(
+            lambda m, phi, eps, w: float(1 - m**2 * (w @ (1 - np.tanh(m * (phi + eps)) ** 2))),
+            ("That is the second derivative. Asked is for the first.",),
+        ),
+        "not_differentiated": Slip(
+            lambda m, phi, eps, w: float(
+                w @ ((phi + eps) ** 2 / 2 - np.log(np.cosh(m * (phi + eps))))
+            ),
+            ("This is the divergence itself, up to a constant. Now differentiate.",),
+        ),
+        "half_kept": Slip(
+            lambda m, phi, eps, w: float(phi / 2 - m * (w @ np.tanh(m * (phi + eps)))),
+            ("½a² has the derivative a: the half goes.",),
+        ),
+        "by_sigma": Slip(
+            lambda m, phi, eps, w: float(w @ (eps * (phi + eps - m * np.tanh(m * (phi + eps))))),
+            ("With the factor ε it is the derivative by σ. By φ the action moves at rate 1.",),
+        ),
+        "weights_forgotten": Slip(
+            lambda m, phi, eps, w: float((phi + eps - m * np.tanh(m * (phi + eps))).sum()),
             ("The nodes are not equally likely: use w.",),
         ),
         "cosh_for_tanh": Slip(

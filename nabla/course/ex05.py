@@ -18,7 +18,7 @@ from estimators import (
 )
 from estimators.gradients import grad_a
 from nabla.estimator_exercises import Surrogate
-from nabla.exercises import Answer, Exercise, Formula, Slip
+from nabla.exercises import Answer, Exercise, Formula, Slip, Unfit
 
 Pair = tuple[Tensor, Tensor]
 
@@ -83,6 +83,30 @@ SCORE_TERM = Formula(
             lambda mu, log_std, eps: (eps / log_std, eps**2 - 1),
             ("log_std is log σ: take its exponential to get σ.",),
         ),
+        "standardised_twice": Slip(
+            lambda mu, log_std, eps: (eps / log_std.exp(), (eps / log_std.exp()) ** 2 - 1),
+            ("(a − μ)/σ is ε itself: there is no σ left in the second part.",),
+        ),
+        "not_standardised": Slip(
+            lambda mu, log_std, eps: (eps / log_std.exp(), (eps * log_std.exp()) ** 2 - 1),
+            ("(a − μ)/σ is ε itself: there is no σ left in the second part.",),
+        ),
+        "times_sigma": Slip(
+            lambda mu, log_std, eps: (eps / log_std.exp(), (eps**2 - 1) * log_std.exp()),
+            ("Chain rule: ∂/∂ log σ = σ ∂/∂σ, and ∂/∂σ has a 1/σ. Which of the two is too much?",),
+        ),
+        "sign_of_normaliser": Slip(
+            lambda mu, log_std, eps: (eps / log_std.exp(), eps**2 + 1),
+            ("log π has a term −log σ: look at the sign of its derivative.",),
+        ),
+        "half_kept": Slip(
+            lambda mu, log_std, eps: (eps / log_std.exp(), eps**2 / 2 - 1),
+            ("The square brings down a 2 when differentiated: the half goes.",),
+        ),
+        "not_squared": Slip(
+            lambda mu, log_std, eps: (eps / log_std.exp(), eps - 1),
+            ("The second part has mean zero under the noise, as every score. Does yours?",),
+        ),
         "missing_sigma": Slip(
             lambda mu, log_std, eps: (eps, eps**2 - 1),
             (
@@ -117,12 +141,12 @@ def from_formula(answer: Answer) -> Estimator:
         value = answer(mu, sigma, eps, grad_q, float(objective.alpha))
         if value is None:
             raise NotImplementedError
-        if not isinstance(value, tuple) or len(value) != 2:
-            raise ValueError("return two tensors, the derivatives by μ and by log σ")
+        if not isinstance(value, tuple | list | Tensor) or len(value) != 2:
+            raise Unfit("return two tensors, the derivatives by μ and by log σ")
         for name, part in zip(("μ", "log σ"), value, strict=True):
             if not isinstance(part, Tensor) or part.shape != mu.shape:
                 got = list(part.shape) if isinstance(part, Tensor) else type(part).__name__
-                raise ValueError(f"the part for {name} must be {list(mu.shape)}, got {got}")
+                raise Unfit(f"the part for {name} must be {list(mu.shape)}, got {got}")
         return linear(policy, mu=value[0], log_std=value[1])
 
     return estimator
@@ -161,10 +185,42 @@ def _path_without_sigma(
     return alpha * eps / sigma + bracket, alpha * (eps**2 - 1) + bracket * eps
 
 
-def _value_without_sigma(
-    mu: Tensor, sigma: Tensor, eps: Tensor, grad_Q: Tensor, alpha: float
-) -> Pair:
+def _scored(factor: float, alpha_too: bool = True) -> Answer:
+    """Eq. 13 with `factor` times its first term."""
+
+    def answer(mu: Tensor, sigma: Tensor, eps: Tensor, grad_Q: Tensor, alpha: float) -> Pair:
+        weight = factor * alpha if alpha_too else factor
+        bracket = -alpha * eps / sigma - grad_Q
+        return weight * eps / sigma + bracket, weight * (eps**2 - 1) + bracket * sigma * eps
+
+    return answer
+
+
+def _bracketed(grad_log_prob: Answer) -> Answer:
+    """Eq. 13 with another ∇_a log π(a), of σ and ε."""
+
+    def answer(mu: Tensor, sigma: Tensor, eps: Tensor, grad_Q: Tensor, alpha: float) -> Pair:
+        bracket = alpha * grad_log_prob(sigma, eps) - grad_Q
+        return alpha * eps / sigma + bracket, alpha * (eps**2 - 1) + bracket * sigma * eps
+
+    return answer
+
+
+def _alpha_on_q(mu: Tensor, sigma: Tensor, eps: Tensor, grad_Q: Tensor, alpha: float) -> Pair:
+    return eq13(mu, sigma, eps, alpha * grad_Q, alpha)
+
+
+def _path_without_eps(mu: Tensor, sigma: Tensor, eps: Tensor, grad_Q: Tensor, alpha: float) -> Pair:
+    bracket = -alpha * eps / sigma - grad_Q
+    return alpha * eps / sigma + bracket, alpha * (eps**2 - 1) + bracket * sigma
+
+
+def _value_by_sigma(mu: Tensor, sigma: Tensor, eps: Tensor, grad_Q: Tensor, alpha: float) -> Pair:
     return -grad_Q, -alpha - grad_Q * eps
+
+
+def _swapped(mu: Tensor, sigma: Tensor, eps: Tensor, grad_Q: Tensor, alpha: float) -> Pair:
+    return eq13(mu, sigma, eps, grad_Q, alpha)[::-1]
 
 
 def _doubled_score(mu: Tensor, sigma: Tensor, eps: Tensor, grad_Q: Tensor, alpha: float) -> Pair:
@@ -200,14 +256,35 @@ EQ13 = Surrogate(
             ("You took ∂f/∂σ. The parameter is log σ, and σ = exp(log σ).",),
         ),
         "value_by_sigma": Slip(
-            _value_without_sigma,
+            _value_by_sigma,
             ("In the value term you took ∂f/∂σ. The parameter is log σ.",),
         ),
         "path_of_entropy_missing": Slip(_eq13_without("entropy"), KEPT_ENTROPY),
         "value_only": Slip(
             _eq13_without("score", "entropy"),
-            ("The entropy is missing: α log π gives two of the three terms.",),
+            (
+                "The entropy is missing: α log π gives two of the three terms.",
+                "Or are all three there, and the first two cancel for log σ as well? There they "
+                "must leave something: log π has a −log σ.",
+            ),
         ),
+        "alpha_on_q": Slip(
+            _alpha_on_q,
+            ("α weighs log π only: where do the brackets close?",),
+        ),
+        "grad_log_prob_variance": Slip(
+            _bracketed(lambda sigma, eps: -eps / sigma**2),
+            ("∇_a log π(a) = −(a − μ)/σ², and a − μ = σε: one σ cancels.",),
+        ),
+        "grad_log_prob_no_sigma": Slip(
+            _bracketed(lambda sigma, eps: -eps),
+            ("∇_a log π(a) = −(a − μ)/σ²: a derivative by a is one over a length.",),
+        ),
+        "path_without_noise": Slip(
+            _path_without_eps,
+            ("∂f/∂ log σ: f = μ + exp(log σ)·ε, and ε is still there.",),
+        ),
+        "swapped": Slip(_swapped, ("Both parts are right, in the other order: μ first.",)),
     },
     methods={
         "sticking_the_landing": Slip(
@@ -217,6 +294,14 @@ EQ13 = Surrogate(
                 "Eq. 13 has a term before the bracket. This is Eq. 13 without it: sticking the "
                 "landing, the subject of the next section.",
             ),
+        ),
+        "alpha_not_in_score": Slip(
+            _scored(1.0, alpha_too=False),
+            ("α weighs the first term, too: it is ∇_θ α log π_θ(a).",),
+        ),
+        "sign_of_score": Slip(
+            _scored(-1.0),
+            ("The mean is right, so look at the term whose mean is zero: at its sign.",),
         ),
         "doubled_score": Slip(
             _doubled_score,
@@ -265,10 +350,62 @@ SCORE_FUNCTION = Slip(
 )
 FULL_SCORE = Slip(score_function_full, SCORE_FUNCTION.hints)
 
+
+def _q_detached(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    a = policy.rsample(1, rng)
+    return (objective.alpha * policy.log_prob(a) - objective.Q(a).detach()).mean(0)
+
+
+Q_DETACHED = Slip(
+    _q_detached,
+    (
+        "The action moves with θ, but Q does not hear of it.",
+        "Q's own parameters are not in θ; its *action* is. Is Q detached, or under no_grad?",
+    ),
+)
+
+
+def _density_for_log(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    a = policy.rsample(1, rng)
+    return (objective.alpha * policy.log_prob(a).exp() - objective.Q(a)).mean(0)
+
+
+def _log_std_for_std(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    a = policy.mu + policy.log_std * rng.normal((1, *policy.mu.shape), policy.mu)
+    return objective.cost(policy, a).mean(0)
+
+
+def _half_frozen(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    frozen = Gaussian(policy.mu.detach(), policy.log_std)
+    return objective.cost(frozen, policy.rsample(1, rng)).mean(0)
+
+
+def _score_doubled(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    a = policy.rsample(1, rng)
+    score = objective.alpha * policy.log_prob(a.detach())
+    return (objective.cost(policy, a) + score).mean(0)
+
+
+def _score_without_alpha(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    a = policy.rsample(1, rng)
+    return (objective.cost(policy, a) - policy.log_prob(a.detach())).mean(0)
+
+
 ACTOR_LOSS = Surrogate(
     reference=reparameterization,
     problems=PROBLEMS,
     tested=MOMENTS,
+    slips={
+        "q_detached": Q_DETACHED,
+        "density": Slip(
+            _density_for_log,
+            ("This weighs the density. The loss has its logarithm.",),
+        ),
+        "log_std_for_std": Slip(
+            _log_std_for_std,
+            ("log_std is log σ: the noise is multiplied by σ.",),
+        ),
+    },
     methods={
         "score_function": SCORE_FUNCTION,
         "score_function_full": FULL_SCORE,
@@ -287,7 +424,20 @@ STICKING = Surrogate(
     reference=sticking_the_landing,
     problems=PROBLEMS,
     tested=MOMENTS,
+    slips={"q_detached": Q_DETACHED},
     methods={
+        "half_frozen": Slip(
+            _half_frozen,
+            ("θ is μ *and* log σ: one of them still moves inside log π.",),
+        ),
+        "score_doubled": Slip(
+            _score_doubled,
+            ("The first term is in it twice: it was to be taken away.",),
+        ),
+        "score_without_alpha": Slip(
+            _score_without_alpha,
+            ("What is taken away is ∇_θ log π. The first term is α times that.",),
+        ),
         "eq13": Slip(
             reparameterization,
             (
@@ -332,9 +482,32 @@ VARIANCES = Formula(
     tested="both variances against their closed forms, to 9 digits, for 8 random (k, σ, α); the "
     "notebook compares the forms with exact_moments",
     slips={
-        "swapped": Slip(
-            lambda k, sigma, alpha: variances(k, sigma, alpha)[::-1],
-            ("Both are right, in the other order: Eq. 13 first.",),
+        "terms_subtracted": Slip(
+            lambda k, sigma, alpha: ((k * sigma) ** 2, (k * sigma) ** 2 - (alpha / sigma) ** 2),
+            (
+                "A difference of squares is not the square of a difference. (It can be negative!)",
+                "Collect the factor before ε first, then square it.",
+            ),
+        ),
+        "sigma_squared": Slip(
+            lambda k, sigma, alpha: (k * sigma**2, variances(k, sigma, alpha)[1]),
+            ("The first factor is kσ: square all of it.",),
+        ),
+        "mixed_units": Slip(
+            lambda k, sigma, alpha: ((k * sigma) ** 2, (k * sigma**2 - alpha / sigma) ** 2),
+            ("The two terms of the second factor have different units: kσ and α/σ.",),
+        ),
+        "ratio": Slip(
+            lambda k, sigma, alpha: ((k * sigma) ** 2, (1 - alpha / (k * sigma**2)) ** 2),
+            ("That is the *ratio* of the two variances.",),
+        ),
+        "second_not_squared": Slip(
+            lambda k, sigma, alpha: ((k * sigma) ** 2, k * sigma - alpha / sigma),
+            ("That is the factor before ε: square it.",),
+        ),
+        "by_log_std": Slip(
+            lambda k, sigma, alpha: (2 * (k * sigma**2) ** 2, 2 * (k * sigma**2 - alpha) ** 2),
+            ("These are the variances of ∂J/∂ log σ, at δ = 0. Asked is for μ.",),
         ),
         "standard_deviations": Slip(
             lambda k, sigma, alpha: (k * sigma, abs(alpha - k * sigma**2) / sigma),

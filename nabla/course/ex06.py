@@ -18,7 +18,7 @@ from estimators import (
 )
 from nabla.course.ex05 import MOMENTS, PROBLEMS
 from nabla.estimator_exercises import Surrogate
-from nabla.exercises import Exercise, Formula, Slip
+from nabla.exercises import Answer, Exercise, Formula, Slip
 
 PATHWISE = (
     "The cost carries the gradient here, through the action: the reparameterization trick.",
@@ -31,11 +31,35 @@ def cost_attached(policy: Policy, objective: Objective, rng: Noise, n: int = 1) 
     return (objective.cost(policy, a) * policy.log_prob(a)).mean(0)
 
 
+def _weighed(weight: Answer) -> Answer:
+    """Nabla-log with another weight, of log π, Q and α."""
+
+    def answer(policy: Policy, objective: Objective, rng: Noise) -> Tensor:
+        a = policy.sample(1, rng)
+        log_prob = policy.log_prob(a)
+        return (weight(log_prob, objective.Q(a), objective.alpha).detach() * log_prob).mean(0)
+
+    return answer
+
+
+def _density(policy: Policy, objective: Objective, rng: Noise) -> Tensor:
+    a = policy.sample(1, rng)
+    return (objective.cost(policy, a).detach() * policy.log_prob(a).exp()).mean(0)
+
+
 NABLA_LOG = Surrogate(
     reference=score_function,
     problems=PROBLEMS,
     tested=MOMENTS,
     slips={
+        "q_for_cost": Slip(
+            _weighed(lambda log_prob, q, alpha: q),
+            ("The weight is Q. The cost is α log π − Q: an entropy is missing, and a sign.",),
+        ),
+        "pi_for_log_pi": Slip(
+            _density,
+            ("The gradient of π in the place of that of log π: actions are drawn already.",),
+        ),
         "attached_cost": Slip(
             cost_attached,
             (
@@ -64,6 +88,7 @@ NABLA_LOG = Surrogate(
         "detached_cost": (
             "Q is not felt. What multiplies ∇ log π must be the cost.",
             "If only the cost is differentiated, and the action is a number, Q has no gradient.",
+            "Both factors must be of the same action, and multiplied.",
         ),
         "attached_action": (
             "The action moves with θ as well: it is drawn with rsample, or not held fixed.",
@@ -111,6 +136,25 @@ BEST_CONSTANT = Formula(
             lambda cost, score: (cost * score**2).mean(),
             ("Check the units: a baseline is a cost, without any score in it.",),
         ),
+        "control_variate": Slip(
+            lambda cost, score: np.cov(cost * score, score)[0, 1] / np.var(score, ddof=1),
+            (
+                "A regression of c·s on s with an intercept: near, for many draws.",
+                "What is to be least is the mean *square* of (c − b)s: no means are subtracted.",
+            ),
+        ),
+        "sum_only": Slip(
+            lambda cost, score: (cost * score**2).sum(),
+            ("Check the units: a baseline is a cost, without any score in it.",),
+        ),
+        "sum_squared": Slip(
+            lambda cost, score: (cost * score**2).sum() / score.sum() ** 2,
+            ("The sum of squares is not the square of the sum.",),
+        ),
+        "cost_squared": Slip(
+            lambda cost, score: (cost**2 * score**2).sum() / (score**2).sum(),
+            ("Differentiate by b: of E[c²s²], which does not contain b, nothing is left.",),
+        ),
         "mean_of_ratio": Slip(
             lambda cost, score: (cost * score**2).mean() / score.mean() ** 2,
             ("The mean of a square is not the square of the mean.",),
@@ -130,6 +174,15 @@ def others(cost: np.ndarray) -> np.ndarray:
 def _costs(seed: int) -> tuple[np.ndarray]:
     rng = np.random.default_rng(seed)
     return (rng.normal(1.0, 2.0, size=3 + seed),)
+
+
+def _later(cost: np.ndarray) -> np.ndarray:
+    means = [cost[i + 1 :].mean() for i in range(len(cost) - 1)]
+    return np.array([*means, np.nan])
+
+
+def _written_over(cost: np.ndarray) -> np.ndarray:
+    return (cost.sum() - np.cumsum(cost)) / (len(cost) - 1)
 
 
 OTHERS = Formula(
@@ -155,6 +208,30 @@ OTHERS = Formula(
         "divided_by_n": Slip(
             lambda cost: (cost.sum() - cost) / len(cost),
             ("The sum is right. How many costs are in it?",),
+        ),
+        "precedence": Slip(
+            lambda cost: (cost.sum() - cost) / len(cost) - 1,
+            ("x / n - 1 is (x / n) − 1 in Python: brackets.",),
+        ),
+        "brackets": Slip(
+            lambda cost: cost.sum() - cost / (len(cost) - 1),
+            ("The division must be of the whole difference: brackets.",),
+        ),
+        "sum": Slip(
+            lambda cost: cost.sum() - cost,
+            ("The sum of the others. Asked is for their mean.",),
+        ),
+        "later_only": Slip(
+            _later,
+            ("Only the later ones are averaged, and the last has none: leave out *one* index.",),
+        ),
+        "written_over": Slip(
+            _written_over,
+            ("The costs are set to zero one after the other and stay so: put each back.",),
+        ),
+        "centred": Slip(
+            lambda cost: cost.mean() - cost,
+            ("This is a difference of costs already. Asked is for the baseline.",),
         ),
         "own_kept": Slip(
             lambda cost: np.full(len(cost), cost.sum() / (len(cost) - 1)),
@@ -199,6 +276,12 @@ def _shape_only(policy: Policy, objective: Objective, rng: Noise) -> Tensor:
     return 2 * ((cost - cost.mean(0).detach()) * policy.log_prob(a)).mean(0)
 
 
+def _scaled_inside(policy: Policy, objective: Objective, rng: Noise) -> Tensor:
+    a = policy.sample(2, rng)
+    cost = objective.cost(policy, a).detach()
+    return ((2 * cost - cost.mean(0)) * policy.log_prob(a)).mean(0)
+
+
 REPAIRED = Surrogate(
     reference=partial(score_function, n=2, baseline=leave_one_out),
     problems=PROBLEMS,
@@ -217,6 +300,10 @@ REPAIRED = Surrogate(
             _shape_only,
             ("Baseline or not: the cost must be a number, log π alone is differentiated.",),
         ),
+        "cost_only_scaled": Slip(
+            _scaled_inside,
+            ("The factor is on the cost alone: it must be on the difference, c − c̄.",),
+        ),
     },
     methods={
         "no_baseline": Slip(
@@ -230,7 +317,18 @@ REPAIRED = Surrogate(
     },
     hints={
         "factor": ("It is proportional to the gradient. By which factor is it off?",),
-        "detached_cost": ("The two costs cancel: is the mean taken over the right axis?",),
+        "detached_cost": (
+            "The estimate is zero: do the two costs cancel, or does log π not feel θ?",
+            "Is the mean over the right axis? Are the actions numbers? (rsample moves them.)",
+        ),
+        "factor_n": (
+            "Twice the gradient: a sum over actions and the factor, too?",
+            "The factor repairs the *mean* over the two actions.",
+        ),
+        "attached_cost": (
+            "Baseline or not: the cost must be a number, log π alone is differentiated.",
+        ),
+        "missing_entropy": ("Only Q is weighed. The cost has α log π, too.",),
         "sign": ("The sign is wrong: cost minus baseline.",),
         "missing_gradient": ("No gradient arrives: log π must not be detached.",),
         "attached_action": ("The actions move with θ: a drawn action is a number here.",),

@@ -144,7 +144,7 @@ WRONG = {
         (_walk(True, divide="none"), "value", "not_averaged"),
         (_walk(True, divide="all"), "value", "over_all_episodes"),
         (_whole, "value", "whole_episode"),
-        (lambda episodes, r: _first_backwards(episodes[:1], r), "value", None),
+        (lambda episodes, r: _first_backwards(episodes[:1], r), "value", "first_of_all"),
         (lambda episodes, r: _first_backwards(episodes, r)[0], "shape", None),
     ],
     "td_step": [
@@ -189,7 +189,7 @@ WRONG = {
         (_rows(sarsa="mean"), "value", "expected_sarsa"),
         (_rows(best="argmax"), "value", "argmax"),
         (_rows(best="all"), "value", "max_over_batch"),
-        (lambda *x: _rows()(*x)[::-1], "value", "swapped"),
+        (lambda *x: _rows()(*x)[::-1], "value", "order"),
         (lambda *x: _rows()(*x)[0], "shape", None),
         (_rows("never", sarsa="max"), "value", None),
     ],
