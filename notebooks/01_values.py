@@ -344,7 +344,7 @@ for name, row in zip(("DP", "MC", "TD(0)"), TABLE, strict=True):
     print(f"{name:6s}", *(f"{x:8.3f}" for x in row))
 
 # %% [markdown]
-# Not one of the errors needs a computer: a mean of costs cannot be positive, and $s_3$ was visited in
+# Neither of the errors needs a computer: a mean of costs cannot be positive, and $s_3$ was visited in
 # one episode, that went around its loop once.
 
 # %% tags=["figure"]

@@ -406,7 +406,8 @@ slider(draw_bars, shift=(-2.0, 4.0, 0.25, 1.0))
 # %% [markdown]
 # The last two do not move at all. The others grow like $c^2$: that is the noise of the *level* of the
 # rewards, which means nothing. Note also the last bar. The printed form varies less than the three
-# above. **A small variance is no merit in a number that is wrong**; ask for the mean first.
+# without a baseline. **A small variance is no merit in a number that is wrong**; ask for the mean
+# first.
 #
 # > **Real trap.** A baseline that is made *from the action itself* is none. The mean over a batch that
 # > the action is part of shrinks the gradient by $1 - 1/n$ (notebook 06); a $V$ that carries a gradient
@@ -659,6 +660,11 @@ claim(
 )
 claim(
     "and full return the largest", bars["full return"], max(bars.values())
+)
+printed = bars["r_t, as printed"]
+claim(
+    "as printed: less than the three without a baseline",
+    printed < min(list(bars.values())[:3]),
 )
 for sharp in (0.0, 2.5, 5.0):
     at = marks_of(softmax(sharp * np.array([0.0, 0.5, 1.0])))
