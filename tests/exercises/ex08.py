@@ -200,7 +200,7 @@ WRONG = {
         (_likeliest, "value", "drawn_component"),
         (_implicit(log_sigma=False), "value", "by_sigma"),
         (_implicit(share="prior"), "value", "weights_for_shares"),
-        (_implicit(sign=(1, -1, 1)), "value", None),
+        (_implicit(sign=(1, -1, 1)), "value", "sign"),  # of the part that is wrong
         (lambda w, mu, sigma, a: _implicit()(w, mu, sigma, a)[::-1], "value", "order"),
         (lambda *x: _path_by_autograd(*x, dtype=torch.float32), "value", "digits"),
         (lambda w, mu, sigma, a: 1.0, "shape", None),
