@@ -86,7 +86,11 @@ def mathjax() -> Path:
         OUT.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=OUT) as part:
             unpack(npm, Path(part))
-            (Path(part) / "package").rename(folder)
+            try:
+                (Path(part) / "package").rename(folder)
+            except OSError:  # another build was faster
+                if not folder.exists():
+                    raise
     return folder / "es5"
 
 
