@@ -8,7 +8,7 @@ ALL := test notebooks docs browser mujoco dm dask
 
 demo: ; $(PYTHON) bootstrap.py && $(VENV)/nabla compare report
 test: ; $(PYTHON) bootstrap.py test notebooks mujoco dm dask && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadfile -m "not course"
-test-course: ; $(PYTHON) bootstrap.py $(ALL) && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadgroup -m course
+test-course: ; $(PYTHON) bootstrap.py $(ALL) && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadfile -m course
 sac:
 	$(PYTHON) bootstrap.py mujoco
 	rm -rf out/pendulum && $(VENV)/nabla train --task Pendulum-v1 --steps 6000 --lr 1e-3 --run out/pendulum

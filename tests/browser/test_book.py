@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.course, pytest.mark.xdist_group("book")]
+pytestmark = pytest.mark.course
 ROOT = Path(__file__).parents[2]
 ONLY = ("00", "05", "06")
 PAGES = ("index", "notebooks/05_eq13_term_by_term", "hero-kl", "hero-map", "testing")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.course, pytest.mark.xdist_group("lab")]
+pytestmark = pytest.mark.course
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120_000  # milliseconds, on a loaded machine
 BOOKS = ("00_tour", "05_eq13_term_by_term", "06_nabla_log")
