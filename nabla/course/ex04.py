@@ -40,6 +40,14 @@ GAUSSIAN_PATH = Formula(
             lambda mu, log_std, eps: (mu + log_std * eps, np.ones_like(eps), eps),
             ("log_std is log σ: take its exponential to get σ.",),
         ),
+        "log_std_throughout": Slip(
+            lambda mu, log_std, eps: (mu + log_std * eps, np.ones_like(eps), log_std * eps),
+            ("log_std is log σ: take its exponential to get σ.",),
+        ),
+        "log_variance": Slip(
+            lambda mu, log_std, eps: gaussian_path(mu, log_std / 2, eps),
+            ("The parameter is log σ, not log σ²: nothing to halve.",),
+        ),
         "variance_for_sigma": Slip(
             lambda mu, log_std, eps: gaussian_path(mu, 2 * log_std, eps),
             (
@@ -85,6 +93,10 @@ EXPONENTIAL_PATH = Formula(
         "sign": Slip(
             lambda rate, a: a / rate,
             ("A larger rate makes the actions smaller: which sign has da/dλ?",),
+        ),
+        "uniform_for_its_rest": Slip(
+            lambda rate, a: np.log(1 - np.exp(-rate * a)) / rate**2,
+            ("From a = −log(1 − u)/λ: what is log(1 − u), in a? You put log u.",),
         ),
         "of_the_mean": Slip(
             lambda rate, a: -1 / rate**2,

@@ -102,6 +102,8 @@ WRONG = {
     "gaussian_path": [
         (_path(by=lambda s: 1), "value", "by_sigma"),
         (_path(scale=lambda s: s, by=lambda s: 1), "value", "log_std_for_sigma"),
+        (_path(scale=lambda s: s, by=lambda s: s), "value", "log_std_throughout"),
+        (_path(lambda s: np.exp(s / 2), lambda s: np.exp(s / 2)), "value", "log_variance"),
         (_path(lambda s: np.exp(2 * s), lambda s: np.exp(2 * s)), "value", "variance_for_sigma"),
         (_path(eps_of=lambda eps: eps[0] * np.ones(3)), "value", "one_noise"),
         (_path(by=lambda s: np.exp(s) ** 2), "value", "exponential_twice"),
@@ -118,6 +120,7 @@ WRONG = {
         (lambda rate, a: np.exp(-rate * a) * rate, "value", "density"),
         (lambda rate, a: a * np.exp(-rate * a), "value", "of_the_cdf"),
         (lambda rate, a: -a, "value", None),
+        (lambda rate, a: np.log1p(-np.exp(-a * rate)) / rate**2, "value", "uniform_for_its_rest"),
         (lambda rate, a: (a, rate), "shape", None),
     ],
     "missing_part": [
