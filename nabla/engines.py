@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-PATIENCE = 10  # seconds to find a scheduler
+PATIENCE = 5  # seconds to find a scheduler
 
 
 @dataclass(frozen=True)
