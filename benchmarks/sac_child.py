@@ -129,6 +129,12 @@ def floor(job: dict[str, Any]) -> dict[str, float]:
     return sac_floor.floor(job["task"])
 
 
+def account(job: dict[str, Any]) -> dict[str, float]:
+    import sac_account
+
+    return sac_account.account(trainer(job["name"]), job)
+
+
 def versions(job: dict[str, Any]) -> dict[str, str]:
     from trainers import versions
 
@@ -138,7 +144,7 @@ def versions(job: dict[str, Any]) -> dict[str, str]:
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
     keep_to(given["threads"], given.get("slot", 0))
-    kinds = {f.__name__: f for f in (speed, curve, memory, floor, versions)}
+    kinds = {f.__name__: f for f in (speed, curve, memory, floor, account, versions)}
     with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(sys.stderr):
         os.chdir(scratch)  # some of them write logs where they stand
         result = kinds[given["kind"]](given)

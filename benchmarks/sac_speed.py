@@ -1,6 +1,6 @@
 """Steps per second of SAC's whole training loop: ours, its peers, and what arithmetic allows.
 
-    .venv/bin/python benchmarks/sac_speed.py      # ≈ 45 minutes; writes docs/benchmarks-sac.md
+    .venv/bin/python benchmarks/sac_speed.py      # ≈ 30 minutes; writes docs/benchmarks-sac.md
 
 HalfCheetah-v5, batch 256, two hidden layers of 256, one update a step, one environment. Every
 timing is a process of its own, kept to as many cores as it has threads. It begins after the random
@@ -149,6 +149,38 @@ def floor(times: Times, options: argparse.Namespace) -> list[str]:
     return table([*head, "floor, steps/s, fp32 / bf16", "reached"], rows)
 
 
+def account(times: Times, options: argparse.Namespace) -> list[str]:
+    """What stands between the compiled loop and the floor, on one thread."""
+    floors = times.get(("floor", 1))
+    if not floors:
+        return []
+    try:
+        found = ask(sys.executable, job("compiled", 1, options) | {"kind": "account"})
+    except RuntimeError as error:
+        return [f"Where the rest goes: not run: {error}."]
+    arithmetic = statistics.median(f["flops"] / f["fp32"] for f in floors)
+    update = found["update"] - found["products"] - found["fused"]
+    loop = found["step"] - found["update"] - found["interact"] - found["sample"]
+    parts = {
+        "matrix products, as fast as those of the hidden layers": arithmetic,
+        "matrix products, what the narrow layers take beyond it": found["products"] - arithmetic,
+        "activations, losses, Adam, Polyak: fused kernels": found["fused"],
+        "launching the update: Python, guards, dispatch": update,
+        "acting, the simulator, storing": found["interact"],
+        "drawing the batch": found["sample"],
+        "the rest of the loop": loop,
+    }
+    rows = [[what, f"{1e3 * part:.2f}"] for what, part in parts.items()]
+    rows.append(["a step", f"{1e3 * found['step']:.2f}"])
+    return [
+        "Where the time of a compiled step goes (1 thread, medians of its parts; the kernels of an "
+        "update by PyTorch's profiler):",
+        "",
+        *table(["part", "ms"], rows),
+        "",
+    ]
+
+
 def memory(options: argparse.Namespace) -> list[str]:
     request = {"kind": "memory", "name": "eager", "task": options.task, "seed": options.seed}
     try:
@@ -207,6 +239,7 @@ def report(options: argparse.Namespace) -> str:
         "",
         *floor(times, options),
         "",
+        *account(times, options),
         *([] if options.no_memory else memory(options)),
     ]
     return "\n".join(lines).rstrip() + "\n"
