@@ -69,7 +69,11 @@ class Controls:
 
     def explain(self, noise: Watched, count: int) -> Tensor:
         """Σ_j β_j h_j for each row, [count, p]."""
-        return _features(noise, count, self.axes, self.chosen, self.degree) @ self.beta
+        rows = _features(noise, count, self.axes, self.chosen, self.degree)
+        explained = self.beta.new_zeros(self.beta.shape[1], count)
+        for h, beta in zip(rows, self.beta, strict=True):  # a matrix of them would be filled slowly
+            explained.addcmul_(h, beta[:, None])
+        return explained.T
 
 
 def fit(noise: Watched, g: Tensor) -> Controls | None:
@@ -89,7 +93,8 @@ def fit(noise: Watched, g: Tensor) -> Controls | None:
 def _fit(
     noise: Watched, g: Tensor, axes: tuple[int, ...], chosen: tuple[int, ...], degree: int
 ) -> Controls:
-    h = _features(noise, len(g), axes, chosen, degree)
+    rows = _features(noise, len(g), axes, chosen, degree)
+    h = torch.stack(rows, 1) if rows else g.new_zeros(len(g), 0)
     half = len(g) // 2
     centred = g - g[:half].mean(0)
     beta = torch.linalg.lstsq(h[:half], centred[:half]).solution
@@ -137,9 +142,9 @@ def _most_telling(columns: list[tuple[str, Tensor]], g: Tensor) -> tuple[int, ..
 
 def _features(
     noise: Watched, count: int, axes: tuple[int, ...], chosen: tuple[int, ...], highest: int
-) -> Tensor:
+) -> list[Tensor]:
     """All products of total degree ≤ highest, or as far as MAX_FEATURES allows, in every category:
-    [count, features]."""
+    each [count]."""
     columns = _columns(noise, axes, count)
     cells, probabilities = _cells(noise, count)
     limit = MAX_FEATURES // cells.shape[1]
@@ -151,13 +156,10 @@ def _features(
         if 0 < sum(powers) <= degree:
             factors = [one[i][d] for i, d in enumerate(powers) if d]
             products.append(math.prod(factors[1:], start=factors[0]))
-    parts = []
-    if products:
-        h = torch.stack(products, 1)  # [count, terms]
-        parts = [h * cell[:, None] for cell in cells.unbind(1)]
-    if cells.shape[1] > 1:
-        parts.append((cells - probabilities)[:, 1:])
-    return torch.cat(parts, 1) if parts else torch.zeros(count, 0, dtype=torch.float64)
+    if cells.shape[1] == 1:
+        return products
+    centred = (cells - probabilities)[:, 1:]
+    return [h * cell for cell in cells.unbind(1) for h in products] + list(centred.unbind(1))
 
 
 def _cells(noise: Watched, count: int) -> tuple[Tensor, Tensor]:
