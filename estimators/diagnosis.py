@@ -31,6 +31,7 @@ MEANINGS = {
     "sign_of_entropy": "the entropy term has the wrong sign",
     "sign_of_q": "Q has the wrong sign",
     "detached_cost": "the cost, or the action in Q, is cut off from the parameters: Q is not felt",
+    "entropy_per_dimension": "log π is averaged over the action's entries, not summed",
     "alpha_forgotten": "α is forgotten (taken as 1)",
     "attached_cost": "the cost is left attached: the entropy term counts twice",
     "log_det_forgotten": "the log-determinant of tanh is forgotten",
@@ -86,6 +87,8 @@ def _candidates(
         entropy = _entropy_terms(policy, objective)
     except TooManyNodes:
         return
+    mu = policy.parameters().get("mu")
+    d = 1 if mu is None else mu.shape[-1]
     for S, S_at_one, error in entropy:
         yield "missing_entropy", G - S, error
         yield "sign_of_entropy", G - 2 * S, error
@@ -93,6 +96,7 @@ def _candidates(
         yield "sign_of_q", 2 * S - G, error
         yield "alpha_forgotten", G + S_at_one - S, error
         yield "attached_cost", G + S, error
+        yield "entropy_per_dimension", G - (1 - 1 / d) * S, error
     yield "detached_cost", torch.zeros_like(G), 0.0
     for key, (kind, slips) in SLIPS.items():
         for slip in slips if isinstance(policy, kind) else ():

@@ -66,6 +66,26 @@ def entropy_subtracted(policy, objective, rng, n=1):
     return reparameterization(policy, Objective(objective.Q, -objective.alpha), rng, n)
 
 
+PLANE = Gaussian(t(0.3, -0.2), t(-0.4, 0.1))
+
+
+@mutant("entropy_per_dimension", PLANE)
+def log_prob_not_summed(policy, objective, rng, n=1):
+    a = policy.rsample(n, rng)
+    log_prob = torch.distributions.Normal(policy.mu, policy.log_std.exp()).log_prob(a)  # [n, d]
+    return (objective.alpha * log_prob - objective.Q(a).unsqueeze(-1)).mean((0, -1))
+
+
+@mutant("entropy_per_dimension", PLANE, SQUASHED)
+def squashed_log_prob_not_summed(policy, objective, rng, n=1):
+    u = policy.rsample(n, rng)
+    noise = torch.distributions.Normal(policy.mu, policy.log_std.exp())
+    log_det = torch.log1p(-(torch.tanh(u) ** 2))  # of each entry
+    log_prob = noise.log_prob(u) - log_det
+    plain = objective.Q(u) - objective.alpha * log_det.sum(-1)  # Q of tanh u alone
+    return (objective.alpha * log_prob.mean(-1) - plain).mean(0)
+
+
 @mutant("sign_of_q")
 def value_added(policy, objective, rng, n=1):
     return reparameterization(policy, Objective(lambda a: -objective.Q(a), objective.alpha), rng, n)
