@@ -37,7 +37,8 @@ def taylor(policy: Gaussian, objective: Objective) -> tuple[Callable[[Tensor], T
         m = frozen.mu.clone().requires_grad_()
         cost = objective.cost(frozen, m)  # [*batch]
         (g,) = torch.autograd.grad(cost.sum(), m, create_graph=True)  # [*batch, d]
-        hessian = torch.stack([_derivative(g_i, m) for g_i in g.unbind(-1)], -2)
+        slopes = [torch.autograd.grad(g_i.sum(), m, retain_graph=True)[0] for g_i in g.unbind(-1)]
+        hessian = torch.stack(slopes, -2)  # log π depends on a: each slope has a derivative
     c, g, m = cost.detach(), g.detach(), m.detach()
 
     def h(a: Tensor) -> Tensor:
@@ -101,9 +102,3 @@ def _total_variance(
     grads = per_sample_gradients(estimator, policy, objective, draws, rng)
     b = len(policy.batch)
     return torch.stack([g.var(0).flatten(b).sum(-1) for g in grads.values()]).sum(0)  # [*batch]
-
-
-def _derivative(y: Tensor, x: Tensor) -> Tensor:
-    if not y.requires_grad:
-        return torch.zeros_like(x)
-    return torch.autograd.grad(y.sum(), x, retain_graph=True, materialize_grads=True)[0]

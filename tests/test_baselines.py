@@ -1,6 +1,5 @@
 """Baselines: what they are, and that each form of nabla-log subtracts them."""
 
-import inspect
 from functools import partial
 
 import numpy as np
@@ -9,7 +8,6 @@ import torch
 from support import t
 
 from estimators import (
-    CATALOGUE,
     Antithetic,
     Gaussian,
     Mixture,
@@ -17,11 +15,14 @@ from estimators import (
     Objective,
     constant,
     leave_one_out,
+    none,
     optimal,
     per_sample_gradients,
     score_function,
     score_function_analytic_entropy,
     score_function_full,
+    score_function_optimal,
+    score_function_value,
     value,
 )
 
@@ -122,12 +123,17 @@ def test_the_explicit_first_term_adds_the_score(source):
         torch.testing.assert_close(full[name] - plain[name], 0.6 * s, rtol=1e-10, atol=1e-12)
 
 
-def test_an_estimate_is_of_one_action_unless_it_says_otherwise():
-    for known in CATALOGUE.values():
-        for name, estimator in known.items():
-            default = inspect.signature(estimator).parameters["n"].default
-            if not name.endswith(("_taylor", "convex_combination")):  # those pass n on
-                assert default == (2 if name in TWO else 1), name
+def test_no_baseline_is_zero():
+    cost = t(0.3, -0.8)[:, None]
+    assert torch.equal(none(cost), torch.zeros_like(cost))
 
 
-TWO = {"score_function_batch_mean", "score_function_leave_one_out", "vargrad"}
+def test_value_and_optimal_are_score_functions_with_those_baselines():
+    for short, baseline in ((score_function_value, value), (score_function_optimal, optimal)):
+        named = partial(score_function, n=2, baseline=baseline(POLICIES, OBJECTIVE))
+        one, two = (
+            per_sample_gradients(e, POLICIES, OBJECTIVE, 3, Noise(4))
+            for e in (partial(short, n=2), named)
+        )
+        for name in one:
+            torch.testing.assert_close(one[name], two[name], rtol=1e-12, atol=1e-12)

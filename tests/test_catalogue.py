@@ -18,6 +18,7 @@ from estimators import (
     Noise,
     Objective,
     Sobol,
+    exact,
     exact_gradient,
     measure,
     per_sample_gradients,
@@ -44,6 +45,49 @@ def problem(kind, seed=1):
 def exact_of_first(kind):
     policy, objective = problem(kind)
     return exact_gradient(policy.map(lambda p: p[:1]), objective)
+
+
+@each_estimator
+def test_an_estimate_is_of_one_action_unless_it_says_otherwise(kind, name):
+    """Two where one is too few; `None` passes on the default of what it is made of."""
+    policy, objective = problem(kind)
+    estimator = CATALOGUE[kind][name]
+    n = inspect.signature(estimator).parameters["n"].default
+    two = {"score_function_batch_mean", "score_function_leave_one_out", "vargrad"}
+    assert n == (2 if name in two else 1) or name.endswith(("_taylor", "convex_combination"))
+    left_out = per_sample_gradients(estimator, policy, objective, 3, Noise(5))
+    given = per_sample_gradients(partial(estimator, n=n or 1), policy, objective, 3, Noise(5))
+    assert all(torch.equal(left_out[k], given[k]) for k in left_out)
+
+
+class Nothing(Noise):
+    """Draws that are shapes and a device, no numbers."""
+
+    def __init__(self):
+        pass
+
+    def uniform(self, shape, like):
+        return torch.empty(shape, dtype=like.dtype, device=like.device)
+
+    normal = uniform
+
+
+@each_estimator
+def test_everything_stays_on_the_policys_device(kind, name):
+    """On a device without numbers, which does not mix with the CPU: no GPU is needed to see it."""
+
+    def zeros(*shape):
+        return torch.zeros(shape, dtype=FLOAT, device="meta")
+
+    policy = {
+        Gaussian: Gaussian(zeros(3, 2), zeros(3, 2)),
+        Mixture: Mixture(zeros(3, 4), zeros(3, 4, 2), zeros(3, 4, 2)),
+        Categorical: Categorical(zeros(3, 5)),
+    }[kind]
+    table = zeros(5)
+    plain = Objective(lambda a: table[a] if kind is Categorical else torch.cos(a).sum(-1), 0.4)
+    drawn = per_sample_gradients(CATALOGUE[kind][name], policy, plain, 5, Nothing())
+    assert {g.device.type for g in drawn.values()} == {"meta"}
 
 
 @each_estimator
@@ -184,3 +228,39 @@ def test_too_few_actions_are_named():
         vargrad(policy, objective, Noise(0), n=1)
     with pytest.raises(ValueError, match="at least 2 independent"):
         vargrad(policy, objective, Antithetic(0), n=2)
+
+
+def test_measure_valued_draws_as_coupled():
+    """On a line: −b σ √2/√π W for mu; −b σ (M − ε) for log_std, M of ε's sign and larger."""
+    policy, b = Gaussian(t(0.3), t(-0.4)), 1.7
+    line = Objective(lambda a: b * a.sum(-1), 0.0)
+    drawn = per_sample_gradients(CATALOGUE[Gaussian]["measure_valued"], policy, line, 9, Noise(7))
+    rng, sigma = Noise(7), t(-0.4).exp()
+    eps = rng.normal((1, 9, 1), t(0.0))[0]
+    w = (-2 * rng.uniform((1, 9, 1), t(0.0)).log()).sqrt()[0]
+    maxwell = eps.sign() * (eps**2 + w**2).sqrt()
+    torch.testing.assert_close(drawn["mu"], -b * w * (2 / torch.pi) ** 0.5)
+    torch.testing.assert_close(drawn["log_std"], -b * sigma * (maxwell - eps))
+
+
+def test_finite_differences_step_by_a_thousandth():
+    policy, objective = problem(Gaussian)
+    estimator = CATALOGUE[Gaussian]["finite_difference"]
+    drawn = [
+        per_sample_gradients(e, policy, objective, 2, Noise(7))
+        for e in (estimator, partial(estimator, step=1e-3), partial(estimator, step=2e-3))
+    ]
+    assert all(torch.equal(drawn[0][k], drawn[1][k]) for k in drawn[0])
+    assert not torch.equal(drawn[0]["mu"], drawn[2]["mu"])
+    with pytest.raises(ValueError, match=r"step must be positive, got 0$"):
+        estimator(policy, objective, Noise(0), step=0)
+
+
+def test_exact_uses_the_order_that_it_is_given():
+    """Two nodes of N(0, 1) are ±1, each of weight ½."""
+    policy = Gaussian(t(0.3), t(-0.4))
+    objective = Objective(lambda a: torch.cos(2 * a).sum(-1), 0.4)
+    a = t([0.3 - float(t(-0.4).exp())], [0.3 + float(t(-0.4).exp())])
+    seen = exact(policy, objective, Noise(0), order=2)
+    assert float(seen) == pytest.approx(float(objective.cost(policy, a).mean()), rel=1e-12)
+    assert float(exact(policy, objective, Noise(0))) != pytest.approx(float(seen), rel=1e-3)

@@ -204,3 +204,9 @@ def test_a_million_nodes_are_allowed_and_one_more_is_not():
     assert float(weights.sum()) == pytest.approx(1, abs=1e-12)
     with pytest.raises(ValueError, match="more than 1,000,000"):
         six.nodes(11)
+
+
+def test_a_single_action_is_certain():
+    one = Categorical(t([0.3], [-2.0]))
+    assert torch.equal(one.log_prob(one.sample(4, Noise(0))), torch.zeros(4, 2, dtype=FLOAT))
+    assert torch.equal(one.entropy(), torch.zeros(2, dtype=FLOAT))
