@@ -210,3 +210,52 @@ def test_a_single_action_is_certain():
     one = Categorical(t([0.3], [-2.0]))
     assert torch.equal(one.log_prob(one.sample(4, Noise(0))), torch.zeros(4, 2, dtype=FLOAT))
     assert torch.equal(one.entropy(), torch.zeros(2, dtype=FLOAT))
+
+
+def zeros(*shape):
+    return torch.zeros(shape, dtype=FLOAT)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (
+            lambda: Gaussian(zeros(2, 3), zeros(3)),
+            "Gaussian: mu and log_std must both be [*batch, d] with d ≥ 1; "
+            "got mu [2, 3], log_std [3]",
+        ),
+        (
+            lambda: Gaussian(zeros(2, 0), zeros(2, 0)),
+            "Gaussian: mu and log_std must both be [*batch, d] with d ≥ 1; "
+            "got mu [2, 0], log_std [2, 0]",
+        ),
+        (
+            lambda: Mixture(zeros(2), zeros(3, 1), zeros(3, 1)),
+            "Mixture: logits must be [*batch, K], mu and log_std [*batch, K, d], with K ≥ 1 and "
+            "d ≥ 1; got logits [2], mu [3, 1], log_std [3, 1]",
+        ),
+        (
+            lambda: Categorical(zeros(2, 0)),
+            "Categorical: logits must be [*batch, A] with A ≥ 1; got logits [2, 0]",
+        ),
+    ],
+)
+def test_wrong_shapes_are_told_with_the_rule(make, says):
+    with pytest.raises(ValueError) as told:
+        make()
+    assert str(told.value) == says
+
+
+@pytest.mark.parametrize(("d", "order"), [(1, 64), (2, 8), (3, 4), (4, 2), (6, 2)])
+def test_nodes_without_an_order_are_at_most_64_but_two_a_dimension(d, order):
+    a, w = Gaussian(zeros(d), zeros(d)).nodes()
+    assert a.shape == (order**d, d)
+    assert w.shape == (order**d,)
+
+
+def test_without_an_order_ten_dimensions_are_the_last():
+    ten, eleven = (Gaussian(zeros(d), zeros(d)) for d in (10, 11))
+    assert len(ten.nodes()[0]) == 2**10
+    assert len(eleven.nodes(1)[0]) == 1
+    with pytest.raises(ValueError, match=r"d = 11 needs 2\^11 quadrature nodes"):
+        eleven.nodes()
