@@ -10,6 +10,7 @@ from estimators import (
     Gaussian,
     Noise,
     Objective,
+    convex_combination,
     exact_gradient,
     exact_moments,
     per_sample_gradients,
@@ -75,3 +76,33 @@ def test_the_mean_stays_and_n_divides_the_variance(estimator):
 
 def test_it_says_what_it_is():
     assert "E[cost − h]" in with_control_variate(reparameterization).__doc__
+
+
+def spread(estimator, draws, rng):
+    """Variance over `draws`, summed over all parameters of each policy of the batch."""
+    drawn = per_sample_gradients(estimator, POLICY, WAVE, draws, rng)
+    return sum(g.var(0).sum(-1) for g in drawn.values())
+
+
+@pytest.mark.parametrize("pilot", [2, 5, None])
+def test_convex_weights_are_inverse_variances_of_the_pilot(pilot):
+    """λ = V₂/(V₁ + V₂), V of 16 draws unless it says otherwise, drawn before the rest."""
+    given = {} if pilot is None else {"pilot": pilot}
+    leaf = POLICY.map(lambda p: p.clone().requires_grad_())
+    seen = convex_combination(leaf, WAVE, Noise(6), **given)
+    rng = Noise(6)
+    v1, v2 = (spread(e, pilot or 16, rng) for e in (reparameterization, score_function))
+    one, two = (e(leaf, WAVE, rng) for e in (reparameterization, score_function))
+    known = (v2 * one + v1 * two) / (v1 + v2)
+    torch.testing.assert_close(seen, known, rtol=1e-12, atol=1e-12)
+
+
+def test_convex_weights_without_variance():
+    """All weight on the first where it has none, whether the second has or not."""
+    still = Objective(lambda a: 0 * a.sum(-1) + 0.7, 0.0)
+    for second in (score_function, reparameterization):
+        both = partial(convex_combination, second=second)
+        drawn = per_sample_gradients(both, POLICY, still, 5, Noise(6))
+        assert all(torch.equal(g, torch.zeros_like(g)) for g in drawn.values())
+    with pytest.raises(ValueError, match="needs at least 2 draws to see a variance, got 1"):
+        convex_combination(POLICY, WAVE, Noise(0), pilot=1)
