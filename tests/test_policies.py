@@ -259,3 +259,13 @@ def test_without_an_order_ten_dimensions_are_the_last():
     assert len(eleven.nodes(1)[0]) == 1
     with pytest.raises(ValueError, match=r"d = 11 needs 2\^11 quadrature nodes"):
         eleven.nodes()
+
+
+def test_nodes_of_a_mixture_are_those_of_its_components():
+    policy = Mixture(zeros(3, 2), zeros(3, 2, 2), zeros(3, 2, 2))
+    a, w = policy.nodes(5)
+    assert a.shape == (2 * 5**2, 3, 2)
+    assert w.shape == (2 * 5**2, 3)
+    four = Mixture(zeros(4), zeros(4, 6), zeros(4, 6))
+    with pytest.raises(ValueError, match=r"order 10 in d = 6 with 4 component\(s\) needs 4·10\^6"):
+        four.nodes(10)
