@@ -27,6 +27,6 @@ trust: ; $(PYTHON) bootstrap.py && OMP_NUM_THREADS=1 $(VENV)/python benchmarks/t
 mutation: # long; resumes where it stopped
 	$(PYTHON) bootstrap.py test mutation
 	OMP_NUM_THREADS=1 $(VENV)/mutmut run --max-children 2
-	$(VENV)/mutmut results
+	$(VENV)/python benchmarks/mutation.py
 conformance: ; $(PYTHON) benchmarks/conformance/run.py
 clean: ; rm -rf .venv out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,9 +1,16 @@
+import os
+
 import hypothesis
 import pytest
 import torch
 
 hypothesis.settings.register_profile("nabla", derandomize=True, deadline=None, max_examples=30)
-hypothesis.settings.load_profile("nabla")
+hypothesis.settings.register_profile(
+    "mutant",  # of `make mutation`: that it fails is enough, how simply does not matter
+    hypothesis.settings.get_profile("nabla"),
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+)
+hypothesis.settings.load_profile("mutant" if "MUTANT_UNDER_TEST" in os.environ else "nabla")
 
 
 @pytest.fixture(autouse=True)
