@@ -87,7 +87,7 @@ def test_everything_stays_on_the_policys_device(kind, name):
     table = zeros(5)
     plain = Objective(lambda a: table[a] if kind is Categorical else torch.cos(a).sum(-1), 0.4)
     drawn = per_sample_gradients(CATALOGUE[kind][name], policy, plain, 5, Nothing())
-    assert {g.device.type for g in drawn.values()} == {"meta"}
+    assert {x.device.type for x in (*drawn.values(), *policy.nodes())} == {"meta"}
 
 
 @each_estimator
