@@ -1,6 +1,7 @@
 """What every estimator of the catalogue promises: the contract of DESIGN, over all of them."""
 
 import inspect
+import itertools
 from functools import lru_cache, partial
 
 import pytest
@@ -88,6 +89,30 @@ def test_everything_stays_on_the_policys_device(kind, name):
     plain = Objective(lambda a: table[a] if kind is Categorical else torch.cos(a).sum(-1), 0.4)
     drawn = per_sample_gradients(CATALOGUE[kind][name], policy, plain, 5, Nothing())
     assert {x.device.type for x in (*drawn.values(), *policy.nodes())} == {"meta"}
+
+
+class Common(Noise):
+    """The same draws for every row."""
+
+    def uniform(self, shape, like):
+        return super().uniform((shape[0], *[1] * (len(shape) - 2), shape[-1]), like).expand(shape)
+
+    def normal(self, shape, like):
+        return super().normal((shape[0], *[1] * (len(shape) - 2), shape[-1]), like).expand(shape)
+
+
+@each_estimator
+def test_a_batch_is_its_policies_one_by_one(kind, name):
+    """A batch [2, 3] from common draws, against six calls of one policy."""
+    three, objective = problem(kind)
+    policy = three.map(lambda p: torch.stack([p, 0.7 * p - 0.1]))
+    estimator = CATALOGUE[kind][name]
+    together = per_sample_gradients(estimator, policy, objective, 1, Common(3))
+    for i, j in itertools.product(range(2), range(3)):
+        one = policy.map(lambda p: p[i, j])  # noqa: B023
+        alone = per_sample_gradients(estimator, one, objective, 1, Common(3))
+        for k, g in alone.items():
+            torch.testing.assert_close(together[k][0, i, j], g[0], rtol=1e-9, atol=1e-9)
 
 
 @each_estimator
