@@ -167,6 +167,8 @@ def learning_curves(curves: Mapping[str, Sequence[np.ndarray]]) -> Figure:
             ax.fill_between(shared, *bootstrap_band(values), color=colour, alpha=0.2, lw=0)
         middle = interquartile_mean(values)
         name = f"{rest} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
+        if not shared:
+            name += ", evaluated at different steps"
         ax.plot(shared, middle, line, marker=marker, color=colour, lw=2, ms=4, label=name)
     for task, ax in panels.items():
         ax.set(title=task, xlabel="environment steps")

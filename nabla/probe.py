@@ -70,6 +70,8 @@ def probe(
     for report, inside, draws in probed(where, estimators, estimates, through, n, seed):
         seen.append((report, inside))
         samples[report.estimator] = draws
+    if not seen:
+        raise ValueError("no estimator is left to measure")
     seen.sort(key=lambda pair: pair[0].total_variance)
     folder = run / (f"probe-{at}" if at else "probe")
     command = shlex.join(["nabla", *sys.argv[1:]])
@@ -132,6 +134,8 @@ def probed(
     for name, number in (("estimates", estimates), ("through", through)):
         if number < 2:
             raise ValueError(f"{name} must be ≥ 2, got {number}")
+    if n is not None and n < 1:
+        raise ValueError(f"n must be ≥ 1, got {n}")
     agent, policy, objective = where.agent, where.policy, where.objective
     # A ReLU critic has too many kinks for nodes; over discrete actions the sum is exact anyway.
     exact = exact_gradient(policy, objective) if agent.space.discrete else None
@@ -162,7 +166,13 @@ def replayed_states(run: Path, agent: SAC, count: int, at: int, seed: int) -> to
     """[count, observations], uniformly from what the run had stored at that checkpoint."""
     slack = agent.config.checkpoint_every + 2 * agent.config.envs
     replay = Replay(run / "replay.f32", agent.space, agent.config.replay, slack)
-    replay.count = int(load(saved_checkpoint(run, at), agent)["written"])
+    path = saved_checkpoint(run, at)
+    written = load(path, agent).get("written")
+    if not isinstance(written, int):
+        raise ValueError(f"{path} does not say how much its run had seen")
+    replay.count = written
+    if count > (there := min(replay.count, replay.capacity)):
+        raise ValueError(f"states must be ≤ {there:,}, what the run had stored; got {count:,}")
     return replay.sample(count, torch.Generator().manual_seed(seed)).obs
 
 

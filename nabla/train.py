@@ -3,6 +3,9 @@
 import shlex
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +26,14 @@ from sac_minimal.train import Row, kept
 from sac_minimal.train import evaluate as evaluate_agent
 from sac_minimal.train import train as train_agent
 
+FIGURES = (".pdf", ".svg", ".png")
+BOOKKEEPING = {"seed", "steps", "threads", "estimator", "task", "drives"} | {
+    "eval_every",
+    "eval_episodes",
+    "checkpoint_every",
+    "keep_every",
+}
+
 
 def train(
     config: Annotated[Config, tyro.conf.arg(name="")] = Config(),  # noqa: B008 — it is frozen
@@ -39,37 +50,41 @@ def train(
     Args:
         config: the settings.
         run: folder of the run; by default out/<task>-<estimator>-<seed>.
-        resume: folder of a run to go on with; its own configuration counts, not the flags.
+        resume: folder of a run to go on with, as it is configured: no other settings.
         tensorboard: write the metrics for TensorBoard too, into RUN/tensorboard.
     """
     writer_type = summary_writer() if tensorboard else None
     if resume is not None:
+        if config != Config() or run is not None:
+            raise ValueError(f"--resume goes on with what {resume}/config.json says: no settings")
         config, folder = saved_config(resume), resume
     else:
         folder = run or Path("out") / f"{config.task}-{what_drives(config)}-{config.seed}"
         if (folder / "checkpoint.npz").exists():
             raise ValueError(f"{folder} holds a run: use --resume {folder}, or another --run")
-    start, done = time.perf_counter(), [0]
+    start, steps = time.perf_counter(), [0, 0]  # at the first and at the last call
     writer = writer_type(folder / "tensorboard") if writer_type else None
     with tqdm(total=config.steps, unit="step", disable=None) as bar:
 
         def progress(step: int, row: Row) -> None:
             bar.update(step - bar.n)
+            steps[:] = steps[0] or step, step
             if row and row["step"] == step:
                 shown = {k: f"{row[k]:.3g}" for k in ("return", "entropy", "alpha")}
                 bar.set_postfix(shown)
                 if writer:
                     for name in row:
                         writer.add_scalar(name, row[name], step)
-            done[0] += 1
 
         metrics = train_agent(config, folder, progress)
     if writer:
         writer.close()
-    last, seconds = metrics[-1], time.perf_counter() - start
+    if not metrics:
+        raise ValueError(f"{folder} is complete, but holds no evaluation: not a run of ours")
+    last, speed = metrics[-1], (steps[1] - steps[0]) / (time.perf_counter() - start)
     print(
-        f"{config.task}: return {last['return']:.1f} after {config.steps:,} steps "
-        f"({done[0] / seconds:.0f} steps/s in this session); {folder}"
+        f"{config.task}: return {last['return']:.1f} after {last['step']:,.0f} steps "
+        f"({speed:.0f} steps/s in this session); {folder}"
     )
 
 
@@ -101,7 +116,8 @@ def evaluate(
     agent = saved_agent(run)
     returns = evaluate_agent(agent, agent.config.task, episodes, stochastic, seed)
     error = float(np.std(returns, ddof=1) / np.sqrt(episodes)) if episodes > 1 else float("nan")
-    print(f"return {with_error(float(np.mean(returns)), error)} over {episodes} episodes")
+    over = f"{episodes} episode{'s' * (episodes > 1)}"
+    print(f"return {with_error(float(np.mean(returns)), error)} over {over}")
 
 
 def plot(
@@ -109,7 +125,7 @@ def plot(
     *,
     out: Path = Path("out/learning-curves"),
 ) -> None:
-    """Draw the learning curves of runs: one line a task and estimator, seeds shown.
+    """Draw the learning curves of runs: one line for runs that differ in their seed alone.
 
     Args:
         runs: folders of runs.
@@ -117,12 +133,32 @@ def plot(
     """
     if not runs:
         raise ValueError("plot needs at least one run")
+    if twice := [str(run) for run, count in Counter(runs).items() if count > 1]:
+        raise ValueError(f"{', '.join(twice)} given more than once: each seed counts once")
     curves: dict[str, list[np.ndarray]] = {}
-    for run in runs:
-        config = saved_config(run)
-        curves.setdefault(f"{config.task}, {what_drives(config)}", []).append(saved_curve(run))
+    for run, label in zip(runs, labels([saved_config(run) for run in runs]), strict=True):
+        curves.setdefault(label, []).append(saved_curve(run))
+    if out.suffix in FIGURES:
+        out = out.with_suffix("")
     for path in save_figure(learning_curves(curves), out, shlex.join(["nabla", *sys.argv[1:]])):
         print(path)
+
+
+def labels(configs: Sequence[Config]) -> list[str]:
+    """ "task, name=value, …, estimator", with the settings in which runs of the same task and
+    estimator differ, except those of bookkeeping."""
+    named = [
+        {**asdict(config), "policy": config.policy or None, "drives": what_drives(config)}
+        for config in configs
+    ]
+
+    def told(mine: dict[str, Any]) -> Iterator[str]:
+        alike = [x for x in named if (x["task"], x["drives"]) == (mine["task"], mine["drives"])]
+        for name, value in mine.items():
+            if name not in BOOKKEEPING and len({x[name] for x in alike}) > 1:
+                yield f"{name}={'default' if value is None else value}"
+
+    return [", ".join([mine["task"], *told(mine), mine["drives"]]) for mine in named]
 
 
 def what_drives(config: Config) -> str:
@@ -156,7 +192,8 @@ def saved_checkpoint(run: Path, at: int = 0) -> Path:
     path = kept(run, at) if at else run / "checkpoint.npz"
     if not path.exists():
         steps = sorted(int(p.stem.split("-")[1]) for p in run.glob("checkpoint-*.npz"))
-        there = f"; it kept those of {', '.join(map(str, steps))} (--keep-every)" if at else " yet"
+        those = f"those of {', '.join(map(str, steps))}" if steps else "none"
+        there = f"; it kept {those} (--keep-every)" if at else " yet"
         raise ValueError(f"{run} has no checkpoint{f' of step {at}' if at else ''}{there}")
     return path
 
@@ -166,7 +203,11 @@ def saved_curve(run: Path) -> np.ndarray:
     path = run / "metrics.csv"
     if not path.exists():
         raise ValueError(f"{run} has no metrics yet")
+    rows = path.read_text().splitlines()[1:]
     try:
-        return np.loadtxt(path, delimiter=",", skiprows=1, usecols=(0, 1), ndmin=2)
-    except (ValueError, IndexError):
-        raise ValueError(f"{path} is not a run's metrics") from None
+        curve = np.array([[float(x) for x in row.split(",")[:2]] for row in rows])
+    except ValueError:
+        curve = np.zeros(0)
+    if curve.ndim != 2 or curve.shape[1] != 2:
+        raise ValueError(f"{path} does not hold a run's metrics")
+    return curve

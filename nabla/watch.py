@@ -2,7 +2,6 @@
 
 import io
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ from PIL import Image
 
 from estimators import Noise
 from nabla.train import saved_agent
-from sac_minimal.envs import Goal, Gym, make
+from sac_minimal.envs import Goal, Gym, headless, make
 
 FPS = 30
 
@@ -41,8 +40,7 @@ def watch(
         raise ValueError(f"a film ends in .gif or .mp4, got {path.name}")
     if steps < 1:
         raise ValueError(f"steps must be ≥ 1, got {steps}")
-    if sys.platform == "linux" and "DISPLAY" not in os.environ:
-        os.environ.setdefault("MUJOCO_GL", "egl")
+    headless()
     agent = saved_agent(run)
     frames, total = film(agent, agent.config.task, steps, stochastic, seed)
     path.parent.mkdir(parents=True, exist_ok=True)

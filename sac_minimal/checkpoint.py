@@ -5,6 +5,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from sac_minimal.sac import SAC
 
-VERSION = 2
+VERSION = 3
 
 
 @contextmanager
@@ -56,12 +57,18 @@ def save(path: Path, agent: SAC, rest: dict[str, Any]) -> None:
 
 def load(path: Path, agent: SAC) -> dict[str, Any]:
     """Puts a checkpoint into the agent and returns `rest`; ValueError if it is not one of ours."""
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is not a checkpoint: it is no archive of arrays (npz)")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        rest: dict[str, Any] = json.loads(str(arrays.pop("json")))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        rest: Any = json.loads(str(arrays.pop("json")))
+    except KeyError:
+        raise ValueError(f"{path} is not a checkpoint of ours: it has no entry json") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is not a checkpoint: {error}") from None
+    if not isinstance(rest, dict):
+        raise ValueError(f"{path} is not a checkpoint of ours: json holds no names")
     if rest.get("version") != VERSION:
         raise ValueError(f"{path} has version {rest.get('version')}, this is {VERSION}")
     for key, tensor in _tensors(agent).items():
@@ -70,6 +77,8 @@ def load(path: Path, agent: SAC) -> dict[str, Any]:
         if arrays[key].shape != tuple(tensor.shape):
             shapes = f"{arrays[key].shape}, not {tuple(tensor.shape)}"
             raise ValueError(f"{path}: {key} has shape {shapes}")
+        if arrays[key].dtype != tensor.detach().numpy().dtype or not np.isfinite(arrays[key]).all():
+            raise ValueError(f"{path}: {key} does not hold finite numbers of type {tensor.dtype}")
     with torch.no_grad():
         for key, tensor in _tensors(agent).items():
             tensor.copy_(torch.from_numpy(arrays[key]))

@@ -83,6 +83,7 @@ class Config:
 
     def __post_init__(self) -> None:
         least = dict.fromkeys(COUNTS.split(), 1) | {"warmup": 0, "actor_every": 0, "keep_every": 0}
+        least["seed"] = 0
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise ValueError(f"{name} must be ≥ {bound}, got {getattr(self, name)}")
@@ -93,6 +94,8 @@ class Config:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be a finite number ≥ 0, got {value}")
+        if self.target_entropy is not None and not math.isfinite(self.target_entropy):
+            raise ValueError(f"target_entropy must be a finite number, got {self.target_entropy}")
         if self.version not in get_args(Version):
             known = ", ".join(get_args(Version))
             raise ValueError(f"version must be one of {known}, got {self.version!r}")
@@ -128,10 +131,13 @@ class Config:
     @classmethod
     def from_json(cls, text: str) -> "Config":
         try:
-            data = json.loads(text)
-            unknown = set(data) - {f.name for f in fields(cls)}
-            if unknown:
+            data = dict(json.loads(text))
+            kinds = {f.name: type(f.default) for f in fields(cls)}
+            if unknown := set(data) - set(kinds):
                 raise ValueError(f"unknown settings {', '.join(sorted(unknown))}")
+            for name, value in data.items():
+                if kinds[name] in (int, str, bool) and type(value) is not kinds[name]:
+                    raise ValueError(f"{name} must be {kinds[name].__name__}, got {value!r}")
             return cls(**data)
         except TypeError as error:
             raise ValueError(f"not a saved configuration: {error}") from None

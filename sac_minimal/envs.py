@@ -1,6 +1,9 @@
 """Tasks: gymnasium's, and two tiny ones of our own. Actions are rescaled to [−1, 1]^d here."""
 
 import json
+import os
+import sys
+from ctypes.util import find_library
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -73,25 +76,48 @@ OWN = {
 }
 
 
+UNREPEATABLE = "dm_control/lqr-"
+
+
+def headless() -> None:
+    """Without a display MuJoCo is to render off-screen, if the graphics library is there."""
+    if sys.platform == "linux" and "DISPLAY" not in os.environ:
+        os.environ.setdefault("MUJOCO_GL", "egl" if find_library("EGL") else "disabled")
+
+
+def _gymnasium(task: str) -> Any:
+    """The package, with DeepMind Control's tasks registered if `task` is one of them."""
+    dm = task.startswith("dm_control/")
+    try:
+        import gymnasium
+
+        if dm:
+            headless()  # or it warns that there is no display
+            import dm_control  # noqa: F401 — shimmy says nothing if it is missing
+            import shimmy
+
+            gymnasium.register_envs(shimmy)
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{task} needs a package ({error}): python3 bootstrap.py {'dm' if dm else 'mujoco'} "
+            f"(without it there are {', '.join(OWN)})"
+        ) from None
+    return gymnasium
+
+
 class Gym:
     """A gymnasium environment: flat observations (a Dict of them is flattened), Box or Discrete
     actions. Names that begin with dm_control/ are DeepMind Control's, through shimmy."""
 
     def __init__(self, task: str, render: bool = False) -> None:
-        extra = "dm" if task.startswith("dm_control/") else "mujoco"
+        if task.startswith(UNREPEATABLE):
+            raise ValueError(f"{task} draws its model anew in each process: no run could go on")
+        gymnasium = _gymnasium(task)
         try:
-            import gymnasium
-
-            if extra == "dm":
-                import shimmy
-
-                gymnasium.register_envs(shimmy)
             self.env: Any = gymnasium.make(task, render_mode="rgb_array" if render else None)
-        except (ModuleNotFoundError, gymnasium.error.DependencyNotInstalled) as error:
-            raise ValueError(
-                f"{task} needs a package ({error}): python3 bootstrap.py {extra} "
-                f"(without it there are {', '.join(OWN)})"
-            ) from None
+        except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
+            advice = ": python3 bootstrap.py mujoco" if "mujoco" in str(error) else ""
+            raise ValueError(f"{task} needs a package ({error}){advice}") from None
         except gymnasium.error.Error as error:
             raise ValueError(f"unknown task {task!r}: {error}") from None
         spaces = gymnasium.spaces
@@ -101,7 +127,7 @@ class Gym:
         if not (isinstance(seen, spaces.Box) and len(seen.shape) == 1):
             raise ValueError(f"{task}: observations must be a flat Box, got {seen}")
         if isinstance(does, spaces.Discrete):
-            self.space = Space(seen.shape[0], int(does.n), discrete=True)
+            self.space, self.first = Space(seen.shape[0], int(does.n), discrete=True), does.start
         elif isinstance(does, spaces.Box) and len(does.shape) == 1:
             if not (np.isfinite(does.low).all() and np.isfinite(does.high).all()):
                 raise ValueError(f"{task}: the action Box must be bounded, got {does}")
@@ -117,7 +143,7 @@ class Gym:
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool]:
         given: Any = action
         if self.space.discrete:
-            given = int(action)
+            given = self.first + int(action)
         else:
             given = self.low + (np.clip(action, -1, 1) + 1) / 2 * (self.high - self.low)
         obs, reward, terminated, truncated, _ = self.env.step(given)
@@ -135,7 +161,9 @@ class Gym:
         state["rng"] = json.dumps(_plain(self._bits().state))
         model, data = self._mujoco()
         raw = self.env.unwrapped
-        state["simulator"] = np.array(raw.state, float) if model is None else _get(model, data)
+        if model is None and not hasattr(raw, "state"):
+            raise ValueError(f"{self.task}: no MuJoCo model and no `state` that could be saved")
+        state["simulator"] = np.array(raw.state) if model is None else _get(model, data)
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -144,7 +172,7 @@ class Gym:
             setattr(*where, int(state[f"count{i}"]))
         self._bits().state = json.loads(str(state["rng"]))
         model, data = self._mujoco()
-        simulator = np.array(state["simulator"], np.float64)
+        simulator = np.array(state["simulator"])
         if model is None:
             self.env.unwrapped.state = simulator
         else:
@@ -188,17 +216,22 @@ def _set(model: Any, data: Any, saved: np.ndarray) -> None:
     if len(saved) != sum(sizes):
         raise ValueError("the checkpoint's simulator state belongs to another model")
     state, *beside = np.split(saved, np.cumsum(sizes)[:-1])
-    mujoco.mj_setState(model, data, state, what)
+
+    def put() -> None:
+        mujoco.mj_setState(model, data, state, what)
+        for x, value in zip(_beside(model, data), beside, strict=True):
+            x[:] = value.reshape(x.shape)
+
+    put()
     mujoco.mj_forward(model, data)
-    mujoco.mj_setState(model, data, state, what)  # forward moved the warm start
-    for x, value in zip(_beside(model, data), beside, strict=True):
-        x[:] = value.reshape(x.shape)
+    put()  # forward moved the warm start and the positions
 
 
 def _beside(model: Any, data: Any) -> list[np.ndarray]:
-    """Beside the state: positions that lag one substep behind it, which rewards read, and places
-    that a reset draws."""
-    return [data.xpos, data.xipos, model.body_pos, model.geom_pos, model.site_pos]
+    """Beside the state: positions that lag one substep behind it, which rewards read, and what a
+    reset draws: places, a terrain, the directions of actuators."""
+    drawn = [model.body_pos, model.body_quat, model.geom_pos, model.site_pos, model.light_pos]
+    return [data.xpos, data.xipos, *drawn, model.wrap_prm, model.hfield_data]
 
 
 def _plain(value: Any) -> Any:

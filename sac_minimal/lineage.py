@@ -53,6 +53,8 @@ class DDPG(SAC):
                 f"version {config.version} has a deterministic actor: continuous actions, "
                 "no policy or estimator to choose"
             )
+        if config.n != 1 or config.alpha is not None:
+            raise ValueError(f"version {config.version} has neither n nor a temperature alpha")
         super().__init__(config, space, rng)
 
     def networks(self, generator: torch.Generator) -> dict[str, Network]:

@@ -25,18 +25,29 @@ class Replay:
 
     The file has `slack` rows more than that. Up to `slack` transitions written after a checkpoint
     leave the rows that the checkpoint needs untouched, so a run can go back to it.
+    new: an empty one; otherwise ValueError unless the file is there and of the right size.
     """
 
-    def __init__(self, path: Path, space: Space, capacity: int, slack: int) -> None:
+    def __init__(
+        self, path: Path, space: Space, capacity: int, slack: int, new: bool = False
+    ) -> None:
         self.space, self.capacity, self.rows = space, capacity, capacity + slack
         self.widths = [space.observations, 1 if space.discrete else space.actions, 1]
         self.widths += [space.observations, 1]
         shape = (self.rows, sum(self.widths))
         size = 4 * shape[0] * shape[1]
-        if path.exists() and path.stat().st_size != size:
-            raise ValueError(f"{path} does not belong to this run: {path.stat().st_size} bytes")
-        if not path.exists():
-            np.memmap(path, np.float32, "w+", shape=shape)  # sparse until written
+        try:
+            if new:
+                path.unlink(missing_ok=True)
+                np.memmap(path, np.float32, "w+", shape=shape)  # sparse until written
+            found = path.stat().st_size
+        except FileNotFoundError:
+            raise ValueError(f"{path} is missing: what the run has seen is lost") from None
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise OSError(f"cannot make {path}, {size:,} bytes ({error.strerror})") from None
+        if found != size:
+            raise ValueError(f"{path} does not belong to this run: {found:,} bytes, not {size:,}")
         self.array = np.memmap(path, np.float32, "r+", shape=shape)
         self.table = torch.from_numpy(self.array)
         self.count = 0  # transitions ever written
@@ -57,7 +68,9 @@ class Replay:
         """`size` transitions, uniformly, with replacement."""
         newest = min(self.count, self.capacity)
         index = torch.randint(newest, (size,), generator=generator)
-        rows = self.table[(self.count - 1 - index) % self.rows]
+        return self.batch(self.table[(self.count - 1 - index) % self.rows])
+
+    def batch(self, rows: Tensor) -> Batch:
         obs, action, reward, next_obs, terminated = rows.split(self.widths, -1)
         if self.space.discrete:
             action = action[:, 0].long()

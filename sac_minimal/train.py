@@ -39,10 +39,10 @@ def train(config: Config, run: Path, progress: Callable[[int, Row], None]) -> li
     loop = Loop(config, run)
     with checkpoint.locked(run):
         saved = run / "config.json"
-        if saved.exists() and Config.from_json(saved.read_text()) != config:
-            raise ValueError(f"{run} holds a run with another configuration: --resume it, or move")
-        if not saved.exists():
+        if not loop.path.exists():  # nothing is lost: what failed before leaves only its name
             write_atomically(saved, config.to_json())
+        elif Config.from_json(saved.read_text()) != config:
+            raise ValueError(f"{run} holds a run with another configuration: --resume it, or move")
         return loop.run(progress)
 
 
@@ -64,12 +64,13 @@ class Loop:
     def run(self, progress: Callable[[int, Row], None]) -> list[Row]:
         config, seen = self.config, dict[str, torch.Tensor]()
         slack = config.checkpoint_every + 2 * config.envs
-        path = self.folder / "replay.f32"
-        self.replay = Replay(path, self.envs[0].space, config.replay, slack)
-        if self.path.exists():
-            self._restore()
-        else:
+        path, new = self.folder / "replay.f32", not self.path.exists()
+        self.replay = Replay(path, self.envs[0].space, config.replay, slack, new)
+        if new:
             self.obs = np.stack([e.reset(config.seed + i) for i, e in enumerate(self.envs)])
+            self._rehearse()
+        else:
+            self._restore()
         while self.step < config.steps:
             before = self.step
             self._interact()
@@ -86,6 +87,12 @@ class Loop:
                 self._check(seen)
                 self._save([kept(self.folder, self.step)] if keep else [])
         return self.metrics
+
+    def _rehearse(self) -> None:
+        """What does not fit together is told now: an update of a copy, a state to be saved."""
+        blank = self.replay.batch(torch.zeros(2, self.replay.table.shape[1]))
+        copy.deepcopy(self.agent).update(blank, True, Noise(0))
+        self.envs[0].state()
 
     def _passed(self, every: int, before: int) -> bool:
         """Whether the last step passed a multiple of `every` (0: never)."""
@@ -106,6 +113,8 @@ class Loop:
         else:
             with torch.no_grad():
                 actions = self.agent.act(torch.from_numpy(self.obs), self.rng).numpy()
+            if not np.isfinite(actions).all():
+                raise self._diverged("the action")
         for i, env in enumerate(self.envs):
             obs, reward, terminated, truncated = env.step(actions[i])
             self.replay.add(self.obs[i], actions[i], reward, obs, terminated)
@@ -149,10 +158,13 @@ class Loop:
         numbers = {**self.agent.trained, **{name: [x] for name, x in seen.items()}}
         for name, tensors in numbers.items():
             if not all(x.isfinite().all() for x in tensors):
-                raise Diverged(
-                    f"diverged by step {self.step}: {name} is no longer finite; "
-                    f"the last good checkpoint is kept in {self.folder}"
-                )
+                raise self._diverged(name)
+
+    def _diverged(self, name: str) -> Diverged:
+        kept = "the last good checkpoint is kept" if self.path.exists() else "no checkpoint yet"
+        return Diverged(
+            f"diverged by step {self.step}: {name} is no longer finite; {kept} in {self.folder}"
+        )
 
     def _save(self, others: Sequence[Path]) -> None:
         rest: dict[str, Any] = {
@@ -187,6 +199,8 @@ class Loop:
                 )
         except KeyError as error:
             raise ValueError(f"{self.path} lacks {error}: not a checkpoint of this task") from None
+        except (TypeError, RuntimeError) as error:
+            raise ValueError(f"{self.path} is not a checkpoint of this task: {error}") from None
 
 
 def kept(run: Path, step: int) -> Path:

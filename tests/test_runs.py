@@ -37,7 +37,7 @@ def test_a_time_limit_is_no_termination(tmp_path):
 
 def test_replay_keeps_what_a_checkpoint_needs(tmp_path):
     """`slack` rows after a checkpoint leave its newest `capacity` transitions alone."""
-    replay = Replay(tmp_path / "r", Space(1, 1, discrete=False), capacity=10, slack=4)
+    replay = Replay(tmp_path / "r", Space(1, 1, discrete=False), 10, slack=4, new=True)
     for i in range(30):
         replay.add(np.array([i]), np.array([0.0]), i, np.array([i]), False)
     before = replay.sample(1000, torch.Generator().manual_seed(0))
@@ -92,7 +92,12 @@ def test_killed_and_resumed_runs_end_bit_for_bit_the_same(tmp_path, task):
 
 TASKS = ["Acrobot-v1", "Ant-v5", "HalfCheetah-v5", "Hopper-v5", "Humanoid-v5", "Pusher-v5"]
 TASKS += ["InvertedDoublePendulum-v5", "Reacher-v5", "Swimmer-v5", "Walker2d-v5", "FourWay"]
-TASKS += ["dm_control/cheetah-run-v0", "dm_control/humanoid-run-v0", "dm_control/reacher-easy-v0"]
+TASKS += ["MountainCarContinuous-v0", "dm_control/cheetah-run-v0", "dm_control/humanoid-run-v0"]
+TASKS += [
+    "dm_control/reacher-easy-v0",
+    "dm_control/point_mass-hard-v0",
+]  # the last two draw a model
+TASKS += ["dm_control/manipulator-insert_peg-v0"]
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -115,7 +120,7 @@ def test_a_simulator_goes_on_from_its_state(task):
     for a in actions(10):
         first.step(a)
     second.restore(first.state())
-    for a in actions(9):
+    for a in actions(40):
         x, y = first.step(a), second.step(a)
         assert np.array_equal(x[0], y[0])
         assert x[1:] == y[1:]
@@ -250,7 +255,19 @@ def test_bad_checkpoints_are_refused(tmp_path):
             train(replace(SMALL, steps=30), tmp_path, lambda step, row: None)
 
     path.write_bytes(pickle.dumps({"a": 1}))
-    refused("not a checkpoint")
+    refused("not a checkpoint: it is no archive")
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    refused("not a checkpoint: it is no archive")
+    np.savez(path, a=np.zeros(3))
+    refused("no entry json")
+    np.savez(path, **{**arrays, "json": np.array("[]")})
+    refused("json holds no names")
+    for wrong in (np.full_like(arrays["actor.0"], np.nan), arrays["actor.0"].astype(str)):
+        np.savez(path, **{**arrays, "actor.0": wrong})
+        refused("actor.0 does not hold finite numbers")
+    np.savez(path, **{**arrays, "rest.generator": arrays["rest.generator"][:9]})
+    refused("not a checkpoint of this task")
     path.write_bytes(b"")
     refused("not a checkpoint")
     np.savez(path, **{k: v for k, v in arrays.items() if k != "actor.0"})
@@ -276,6 +293,11 @@ def test_bad_checkpoints_are_refused(tmp_path):
         (["--task", "dm_control/nothing-v0"], "dm_control/nothing-v0"),
         (["--task", "PointMass", "--version", "td3", "--policy", "mixture"], "deterministic actor"),
         (["--task", "CartPole-v1", "--version", "ddpg"], "deterministic actor"),
+        (["--task", "PointMass", "--version", "td3", "--n", "4"], "neither n nor a temperature"),
+        (["--task", "PointMass", "--seed", "-1"], "seed must be ≥ 0"),
+        (["--task", "PointMass", "--target-entropy", "nan"], "target_entropy must be a finite"),
+        (["--task", "dm_control/lqr-lqr_2_1-v0"], "no run could go on"),
+        (["--resume", "nowhere", "--steps", "5"], "no settings"),
     ],
 )
 def test_bad_input_gets_one_sentence(capsys, tmp_path, monkeypatch, arguments, words):
@@ -362,3 +384,128 @@ def test_kept_checkpoints_are_those_of_a_shorter_run(tmp_path):
     assert fingerprint(saved_agent(long, at=120)) == fingerprint(saved_agent(short))
     with pytest.raises(ValueError, match="no checkpoint of step 100; it kept those of 60, 120"):
         saved_agent(long, at=100)
+
+
+def test_a_run_without_its_replay_does_not_go_on(capsys, tmp_path):
+    train(replace(SMALL, steps=60), tmp_path, lambda step, row: None)
+    (tmp_path / "replay.f32").unlink()
+    with pytest.raises(ValueError, match=r"replay.f32 is missing: what the run has seen is lost"):
+        train(replace(SMALL, steps=60), tmp_path, lambda step, row: None)
+    with pytest.raises(SystemExit) as exit_:
+        main(["probe", str(tmp_path), "--states", "3"])
+    assert exit_.value.code == 2
+    assert "is missing" in capsys.readouterr().err
+    assert not (tmp_path / "replay.f32").exists()
+
+
+def test_what_failed_before_its_first_checkpoint_is_in_nobodys_way(tmp_path):
+    """One action is too few for leave-one-out; the corrected run, its replay smaller, begins."""
+    wrong = replace(SMALL, estimator="score_function_leave_one_out")
+    with pytest.raises(ValueError, match="raise n"):
+        train(wrong, tmp_path, lambda step, row: None)
+    right = replace(wrong, n=2, replay=50)
+    rows = train(right, tmp_path, lambda step, row: None)
+    assert rows[-1]["step"] == 200
+    assert Config.from_json((tmp_path / "config.json").read_text()) == right
+    with pytest.raises(ValueError, match="another configuration"):
+        train(wrong, tmp_path, lambda step, row: None)
+
+
+def test_an_action_that_is_not_a_number_is_a_divergence(tmp_path):
+    """The environment never sees it. The first checkpoint is far away, and that is said."""
+    init = SAC.__init__
+
+    def poisoned(self, *a):
+        init(self, *a)
+        self.trained["actor"][0].data.fill_(math.nan)
+
+    SAC.__init__ = poisoned
+    try:
+        with pytest.raises(
+            Diverged, match="step 40: the action is no longer finite; no checkpoint"
+        ):
+            train(replace(SMALL, checkpoint_every=300), tmp_path, lambda step, row: None)
+    finally:
+        SAC.__init__ = init
+
+
+def test_discrete_actions_begin_where_their_space_begins():
+    gymnasium = pytest.importorskip("gymnasium")
+    env = make("CartPole-v1")
+    seen = []
+
+    class Shifted(gymnasium.ActionWrapper):
+        action_space = gymnasium.spaces.Discrete(2, start=5)
+
+        def action(self, a):
+            seen.append(a)
+            return a - 5
+
+    from sac_minimal import envs
+
+    original = gymnasium.make
+    gymnasium.make = lambda *a, **k: Shifted(original(*a, **k))
+    try:
+        env = envs.Gym("CartPole-v1")
+    finally:
+        gymnasium.make = original
+    env.reset(0)
+    env.step(np.int64(0)), env.step(np.int64(1))
+    assert seen == [5, 6]
+
+
+@pytest.mark.parametrize("name", ["hidden", "task", "compile"])
+def test_a_configuration_of_other_types_is_refused(name):
+    import json
+
+    data = json.loads(Config().to_json()) | {name: 16.5}
+    with pytest.raises(ValueError, match=f"{name} must be (int|str|bool), got 16.5"):
+        Config.from_json(json.dumps(data))
+
+
+def test_plot_tells_settings_from_seeds(capsys, tmp_path):
+    """Runs that differ in n are two lines; a run counts once; metrics without rows are told."""
+    base = replace(SMALL, estimator="score_function", steps=100)
+    runs = []
+    for i, config in enumerate([base, replace(base, seed=1), replace(base, n=8, threads=2)]):
+        runs.append(tmp_path / str(i))
+        train(config, runs[-1], lambda step, row: None)
+    from nabla.train import labels, saved_config
+
+    assert labels([saved_config(run) for run in runs]) == [
+        "PointMass, n=1, score_function",
+        "PointMass, n=1, score_function",
+        "PointMass, n=8, score_function",
+    ]
+    for given, words in (
+        ([runs[0], runs[0]], "given more than once"),
+        ([tmp_path / "empty"], "does not hold a run's metrics"),
+    ):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        (tmp_path / "empty" / "config.json").write_text(base.to_json())
+        (tmp_path / "empty" / "metrics.csv").write_text("step,return\n")
+        with pytest.raises(SystemExit) as exit_:
+            main(["plot", *map(str, given), "--out", str(tmp_path / "figure.png")])
+        assert exit_.value.code == 2
+        assert words in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["plot", *map(str, runs), "--out", str(tmp_path / "figure.png")])
+    assert sorted(p.name for p in tmp_path.glob("figure*")) == [
+        f"figure.{suffix}" for suffix in ("pdf", "png", "svg")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--n", "0"], "n must be ≥ 1"),
+        (["--states", "1000000000"], "states must be ≤ 60"),
+        (["--at", "55"], "it kept none (--keep-every)"),
+    ],
+)
+def test_bad_probes_get_one_sentence(capsys, tmp_path, arguments, words):
+    train(replace(SMALL, steps=60), tmp_path, lambda step, row: None)
+    with pytest.raises(SystemExit) as exit_:
+        main(["probe", str(tmp_path), *arguments])
+    assert exit_.value.code == 2
+    assert words in capsys.readouterr().err
