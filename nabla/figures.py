@@ -1,5 +1,6 @@
 """Figures from reports. They take results and an axis, and compute nothing."""
 
+import math
 import os
 import shlex
 import sys
@@ -10,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from estimators import BIASED, Report
 from nabla.statistics import bootstrap_band, interquartile_mean
@@ -43,10 +45,19 @@ def style(estimator: str) -> tuple[str, str]:
 
 def variance_bars(ax: Axes, reports: Sequence[Report], per_q: bool = False) -> None:
     """Total variance of one estimate with its 95 % interval, best on top; or × Q evaluations."""
-    for y, r in enumerate(reports):
-        scale = r.q_evaluations if per_q else 1.0
-        colour, marker = style(r.estimator)
-        value, half = r.total_variance * scale, Z95 * r.total_variance_sem * scale
+    scales = [r.q_evaluations if per_q else 1.0 for r in reports]
+    values = {
+        r.estimator: (r.total_variance * scale, Z95 * r.total_variance_sem * scale)
+        for r, scale in zip(reports, scales, strict=True)
+    }
+    bars(ax, values)
+    ax.set_xlabel("total variance × Q evaluations" if per_q else "total variance of one estimate")
+
+
+def bars(ax: Axes, values: Mapping[str, tuple[float, float]]) -> None:
+    """{estimator: (value, half an interval)} on a logarithmic axis, from the top."""
+    for y, (name, (value, half)) in enumerate(values.items()):
+        colour, marker = style(name)
         if value > 1e-20:
             ax.barh(y, value, color=colour, alpha=0.35, height=0.7)
             ax.errorbar(
@@ -62,22 +73,32 @@ def variance_bars(ax: Axes, reports: Sequence[Report], per_q: bool = False) -> N
             )
         else:
             ax.text(0.02, y, "zero", transform=ax.get_yaxis_transform(), va="center")
-    ax.set_yticks(range(len(reports)), [_label(r.estimator) for r in reports])
-    ax.invert_yaxis()
+    ax.set_yticks(range(len(values)), [label_of(name) for name in values])
+    ax.set_ylim(len(values) - 0.4, -0.6)
     ax.set_xscale("log")
-    ax.set_xlabel("total variance × Q evaluations" if per_q else "total variance of one estimate")
+    low, high = ax.get_xlim()
+    if high < 10 * low:  # powers of ten are too far apart
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.xaxis.set_major_formatter("{x:.4g}")
+    if high < 100 * low:  # their multiples are printed over each other
+        ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid(axis="x", alpha=0.3)
 
 
 def gradient_violins(
     ax: Axes, samples: Mapping[str, np.ndarray], exact: float | None, label: str
 ) -> None:
-    """Single-sample gradients of one parameter on an asinh axis, the exact gradient marked."""
+    """Single-sample gradients of one parameter on an asinh axis, the exact gradient marked.
+
+    The axis is linear up to 1, or to a smaller power of ten if all of them are smaller.
+    """
     names = list(samples)
+    largest = max(float(abs(x).max()) for x in samples.values())
+    unit = 10.0 ** min(0, math.floor(math.log10(largest))) if largest > 0 else 1.0
     spread = {name: float(np.ptp(samples[name])) for name in names}
     for y, name in enumerate(names):
         colour, marker = style(name)
-        x = samples[name]
+        x = samples[name] / unit
         if spread[name] > 1e-9 * (1 + abs(x).max()):
             parts = ax.violinplot(
                 [np.arcsinh(x)], [y], orientation="horizontal", widths=0.9, showextrema=False
@@ -96,19 +117,20 @@ def gradient_violins(
             zorder=3,
         )
     if exact is not None:
-        ax.axvline(np.arcsinh(exact), color="black", lw=1, ls="--", zorder=2)
-    ends = [np.arcsinh(samples[n]) for n in names]
+        ax.axvline(np.arcsinh(exact / unit), color="black", lw=1, ls="--", zorder=2)
+    ends = [np.arcsinh(samples[n] / unit) for n in names]
     low, high = min(e.min() for e in ends), max(e.max() for e in ends)
     ticks = [t for t in _ticks() if low - 0.5 <= np.arcsinh(t) <= high + 0.5]
-    ax.set_xticks([float(np.arcsinh(t)) for t in ticks], [f"{t:g}" for t in ticks])
+    ax.set_xticks([float(np.arcsinh(t)) for t in ticks], [f"{t * unit:g}" for t in ticks])
     ax.set_xlim(low - 0.3, high + 0.3)
-    ax.set_yticks(range(len(names)), [_label(name) for name in names])
-    ax.invert_yaxis()
+    ax.set_yticks(range(len(names)), [label_of(name) for name in names])
+    ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlabel(f"single-sample ∂J/∂{label} (asinh axis)")
     ax.grid(axis="x", alpha=0.3)
 
 
-def _label(estimator: str) -> str:
+def label_of(estimator: str) -> str:
+    """Its name, and a warning."""
     return f"{estimator} (biased)" if estimator in BIASED else estimator
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import tyro
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from estimators import (
@@ -24,7 +25,9 @@ from estimators import (
     exact_gradient,
     measure,
 )
+from estimators.report import write_atomically
 from nabla.compare import save_comparison, single_samples
+from nabla.figures import Z95, bars, label_of, save_figure
 from nabla.landscape import Landscape, landscape
 from nabla.table import render, with_error
 from nabla.target import pick_estimators
@@ -52,8 +55,9 @@ def probe(
 
     At the actor's outputs: variance and cost, per state, and bias if actions are discrete. In the
     actor's parameters: the variance of the gradient of the mean loss over these states. Saves
-    what `nabla compare` saves, into RUN/probe. For a Gaussian policy it says too how the critic
-    curves: τ = kσ²/α, k = −E[∂²Q/∂a²], is 1 where the policy is as wide as the critic asks for.
+    what `nabla compare` saves, into RUN/probe, and the second as actor.csv and a figure. For a
+    Gaussian policy it says too how the critic curves: τ = kσ²/α, k = −E[∂²Q/∂a²], is 1 where the
+    policy is as wide as the critic asks for.
 
     Args:
         run: folder of the run.
@@ -76,9 +80,11 @@ def probe(
     folder = run / (f"probe-{at}" if at else "probe")
     command = shlex.join(["nabla", *sys.argv[1:]])
     paths = save_comparison([report for report, _ in seen], samples, folder, command)
+    actor = {r.estimator: moments for r, moments in seen}
+    paths += save_actor(actor, f"{where.agent.config.task}, {states} states", folder, command)
     rows = [
         [
-            r.estimator,
+            label_of(r.estimator),
             with_error(r.total_variance / states, r.total_variance_sem / states),
             with_error(float(inside.mean), float(inside.sem)),
             f"{r.q_evaluations:g}",
@@ -92,6 +98,19 @@ def probe(
     if seen_by:
         print(seen_by)
     print("\n".join(map(str, paths)))
+
+
+def save_actor(inside: dict[str, Moments], title: str, folder: Path, command: str) -> list[Path]:
+    """The variances in the actor's parameters: a table, and bars with 95 % intervals."""
+    rows = [f"{name},{float(m.mean)},{float(m.sem)},{m.n}" for name, m in inside.items()]
+    table = folder / "actor.csv"
+    write_atomically(table, "\n".join(["estimator,variance,variance_sem,draws", *rows]) + "\n")
+    figure = Figure(figsize=(7, 1.2 + 0.26 * len(inside)), layout="constrained")
+    best = sorted(inside.items(), key=lambda pair: float(pair[1].mean))
+    bars(ax := figure.subplots(), {k: (float(m.mean), Z95 * float(m.sem)) for k, m in best})
+    ax.set_xlabel("total variance of the mean loss's gradient in the actor")
+    ax.set_title(title)
+    return [table, *save_figure(figure, folder / "actor", command)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +170,7 @@ def probed(
                 rng=Noise(seed),
                 exact=exact,
                 name=name,
-                problem=f"{agent.config.task}, {len(where.obs)} states",
+                problem=f"{agent.config.task}, sum over {len(where.obs)} states",
             )
         except (ValueError, TypeError) as error:
             if estimators:

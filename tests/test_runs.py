@@ -332,6 +332,9 @@ def test_train_evaluate_plot(capsys, tmp_path):
     assert out.count("over 3 episodes") == 2
     assert all(name in out for name in CATALOGUE[KINDS["mixture"]])
     assert (tmp_path / "run" / "probe" / "figure.pdf").exists()
+    actor = (tmp_path / "run" / "probe" / "actor.csv").read_text().splitlines()
+    assert {row.partition(",")[0] for row in actor[1:]} == set(CATALOGUE[KINDS["mixture"]])
+    assert all(float(row.split(",")[1]) >= 0 for row in actor[1:])
     assert (tmp_path / "curve.png").exists()
     with Image.open(tmp_path / "run" / "watch.gif") as picture:
         assert picture.n_frames == 5
