@@ -24,6 +24,7 @@ from estimators import (
     score_function_optimal,
     score_function_value,
     value,
+    vargrad,
 )
 
 OBJECTIVE = Objective(lambda a: (torch.sin(2 * a) + a**2 / 3).sum(-1), 0.6)
@@ -137,3 +138,23 @@ def test_value_and_optimal_are_score_functions_with_those_baselines():
         )
         for name in one:
             torch.testing.assert_close(one[name], two[name], rtol=1e-12, atol=1e-12)
+
+
+class Fours(Noise):
+    """Says that four draws in a row depend on each other."""
+
+    def block(self, n):
+        return 4
+
+
+@pytest.mark.parametrize("source", [Noise, Antithetic, Fours])
+def test_vargrad_compares_draws_of_different_blocks(source):
+    """The value of its surrogate is the mean of (c_i − c_j)²/4 over all such pairs, by a loop."""
+    policy, n = Gaussian(t(0.3), t(-0.4)), 8
+    block = source(3).block(n)
+    cost = OBJECTIVE.cost(policy, policy.sample(n, source(3)))
+    pairs = [
+        (cost[i] - cost[j]) ** 2 / 4 for i in range(n) for j in range(n) if i // block != j // block
+    ]
+    seen = vargrad(policy, OBJECTIVE, source(3), n)
+    torch.testing.assert_close(seen, sum(pairs) / len(pairs), rtol=1e-12, atol=1e-12)
