@@ -115,10 +115,10 @@ class Gym:
         gymnasium = _gymnasium(task)
         try:
             self.env: Any = gymnasium.make(task, render_mode="rgb_array" if render else None)
-        except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
-            advice = ": python3 bootstrap.py mujoco" if "mujoco" in str(error) else ""
+        except gymnasium.error.DependencyNotInstalled as error:
+            advice = ": python3 bootstrap.py mujoco" if "mujoco" in str(error).lower() else ""
             raise ValueError(f"{task} needs a package ({error}){advice}") from None
-        except gymnasium.error.Error as error:
+        except (ImportError, gymnasium.error.Error) as error:
             raise ValueError(f"unknown task {task!r}: {error}") from None
         spaces = gymnasium.spaces
         if isinstance(self.env.observation_space, spaces.Dict):
