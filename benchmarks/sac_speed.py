@@ -149,38 +149,6 @@ def floor(times: Times, options: argparse.Namespace) -> list[str]:
     return table([*head, "floor, steps/s, fp32 / bf16", "reached"], rows)
 
 
-def account(times: Times, options: argparse.Namespace) -> list[str]:
-    """What stands between the compiled loop and the floor, on one thread."""
-    floors = times.get(("floor", 1))
-    if not floors:
-        return []
-    try:
-        found = ask(sys.executable, job("compiled", 1, options) | {"kind": "account"})
-    except RuntimeError as error:
-        return [f"Where the rest goes: not run: {error}."]
-    arithmetic = statistics.median(f["flops"] / f["fp32"] for f in floors)
-    update = found["update"] - found["products"] - found["fused"]
-    loop = found["step"] - found["update"] - found["interact"] - found["sample"]
-    parts = {
-        "matrix products, as fast as those of the hidden layers": arithmetic,
-        "matrix products, what the narrow layers take beyond it": found["products"] - arithmetic,
-        "activations, losses, Adam, Polyak: fused kernels": found["fused"],
-        "launching the update: Python, guards, dispatch": update,
-        "acting, the simulator, storing": found["interact"],
-        "drawing the batch": found["sample"],
-        "the rest of the loop": loop,
-    }
-    rows = [[what, f"{1e3 * part:.2f}"] for what, part in parts.items()]
-    rows.append(["a step", f"{1e3 * found['step']:.2f}"])
-    return [
-        "Where the time of a compiled step goes (1 thread, medians of its parts; the kernels of an "
-        "update by PyTorch's profiler):",
-        "",
-        *table(["part", "ms"], rows),
-        "",
-    ]
-
-
 def memory(options: argparse.Namespace) -> list[str]:
     request = {"kind": "memory", "name": "eager", "task": options.task, "seed": options.seed}
     try:
@@ -239,8 +207,8 @@ def report(options: argparse.Namespace) -> str:
         "",
         *floor(times, options),
         "",
-        *account(times, options),
-        *([] if options.no_memory else memory(options)),
+        *([] if options.no_memory else [*memory(options), ""]),
+        "Where the rest of a step goes: [benchmarks-sac-account.md](benchmarks-sac-account.md).",
     ]
     return "\n".join(lines).rstrip() + "\n"
 
