@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from support import FLOAT, gap, gaussian, mixture, t
 
-from estimators import Categorical, Gaussian, Mixture, Noise, Objective, exact_moments
+from estimators import Categorical, Gaussian, Mixture, Noise, Objective, exact_moments, log_det_tanh
 from estimators.gradients import row_gradients
 from toy_problems.identities import leaves, random_problem
 
@@ -269,3 +269,11 @@ def test_nodes_of_a_mixture_are_those_of_its_components():
     four = Mixture(zeros(4), zeros(4, 6), zeros(4, 6))
     with pytest.raises(ValueError, match=r"order 10 in d = 6 with 4 component\(s\) needs 4·10\^6"):
         four.nodes(10)
+
+
+def test_the_log_determinant_of_tanh_is_that_of_cosh():
+    """log(1 − tanh² u) = −2 log cosh u, also where softplus is nearly linear."""
+    u = torch.tensor([-300.0, -25.0, -15.0, -11.0, -0.4, 0.0, 3.0, 12.0, 300.0], dtype=FLOAT)
+    known = [-2 * np.log(np.cosh(x)) for x in u.tolist()]
+    for x, value in zip(u, known, strict=True):
+        assert float(log_det_tanh(x[None])) == pytest.approx(value, rel=1e-14, abs=1e-14)
