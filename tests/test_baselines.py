@@ -124,6 +124,11 @@ def test_the_explicit_first_term_adds_the_score(source):
         torch.testing.assert_close(full[name] - plain[name], 0.6 * s, rtol=1e-10, atol=1e-12)
 
 
+def test_a_constant_is_of_the_costs_dtype_and_device():
+    seen = constant(0.3)(torch.zeros(4, 2, dtype=torch.float32, device="meta"))
+    assert (seen.dtype, seen.device.type) == (torch.float32, "meta")
+
+
 def test_no_baseline_is_zero():
     cost = t(0.3, -0.8)[:, None]
     assert torch.equal(none(cost), torch.zeros_like(cost))
