@@ -277,3 +277,9 @@ def test_the_log_determinant_of_tanh_is_that_of_cosh():
     known = [-2 * np.log(np.cosh(x)) for x in u.tolist()]
     for x, value in zip(u, known, strict=True):
         assert float(log_det_tanh(x[None])) == pytest.approx(value, rel=1e-14, abs=1e-14)
+
+
+def test_a_batch_may_be_empty():
+    none = Mixture(zeros(0, 2), zeros(0, 2, 1), zeros(0, 2, 1))
+    assert none.log_prob(zeros(3, 0, 1)).shape == (3, 0)
+    assert Gaussian(zeros(0, 1), zeros(0, 1)).sample(3, Noise(0)).shape == (3, 0, 1)
