@@ -30,6 +30,7 @@ REASONS = {  # a part of the line that it became: why no test can notice
     ".reshape(-2, d)": "numpy takes any negative size for the one to find",
     ".prod(+1)": "an array of two axes",
     "torch.zeros((), dtype=None": "a number without axes takes the dtype of what it is taken from",
+    "torch.zeros((), device=cost.device)": "the same",
     "torch.zeros((), dtype=cost.dtype, device=None)": "and may lie on the CPU",
     "torch.zeros((), dtype=cost.dtype, )": "and may lie on the CPU",
     "threshold=41.0": "softplus(x) = x from 37 on in float64",
