@@ -7,10 +7,11 @@ Each check returns a sentence about what is wrong, or None. Noise is recorded on
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from estimators.globals import global_states, seeded_globals, touched
 from estimators.gradients import Gradient, rows
@@ -29,6 +30,21 @@ class Complaint(NamedTuple):
     key: str | None = None
 
 
+class Precision(TorchFunctionMode):
+    """The coarsest floating-point numbers that pass by: a critic in single precision rounds to
+    its own last place, whatever the dtype of the gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.eps = 0.0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, Tensor) and made.is_floating_point() and made.ndim:  # no constants
+            self.eps = max(self.eps, torch.finfo(made.dtype).eps)
+        return made
+
+
 @dataclass
 class Probe:
     """Q, and how an estimator uses it: with actions that carry gradient (pathwise) or without."""
@@ -37,6 +53,7 @@ class Probe:
     lead: list[tuple[int, ...]] = field(default_factory=list)  # shapes of the actions
     actions: list[Tensor] = field(default_factory=list)
     values: list[Tensor] = field(default_factory=list)
+    precision: Precision = field(default_factory=Precision)
 
     def __call__(self, a: Tensor) -> Tensor:
         q = self.Q(a)
@@ -151,7 +168,7 @@ def _of_estimator(
     like = next(iter(copies.parameters().values()))
 
     def surrogate(copies: Policy, noise: Noise) -> Tensor:
-        with torch.enable_grad():
+        with torch.enable_grad(), probe.precision:
             return estimator(copies, Objective(probe, objective.alpha), noise)
 
     rng.begin()
@@ -191,7 +208,7 @@ def _of_estimator(
         )
     if not noise.draws and any((g != g[:1]).any() for g in gradient.values()):
         yield Complaint("it does not draw from rng, yet equal rows get different estimates")
-    yield _rows_independent(surrogate, copies, noise, gradient)
+    yield _rows_independent(surrogate, copies, noise, gradient, probe.precision.eps)
 
 
 def _rows_independent(
@@ -199,6 +216,7 @@ def _rows_independent(
     copies: Policy,
     noise: Recorded,
     gradient: Gradient,
+    eps: float,
 ) -> Complaint | None:
     """Two ways to depend on another row: through the graph (then Σ c_i surrogate_i has gradients
     other than c_i g_i), and through numbers (then moving the other rows moves this one)."""
@@ -210,7 +228,7 @@ def _rows_independent(
     alone = _gradients(surrogate(moved, noise.replay()).sum(), moved)
     for name, g in gradient.items():
         w, a = weighted[name], alone[name]
-        rounding = 1e3 * torch.finfo(g.dtype).eps * (g.abs().max() + 1)
+        rounding = 1e3 * max(eps, torch.finfo(g.dtype).eps) * (g.abs().max() + 1)
         expected = c.view(*c.shape, *(1,) * (g.ndim - c.ndim)) * g
         if w is None or ((w - expected).abs() > rounding).any():
             return Complaint(

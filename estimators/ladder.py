@@ -114,7 +114,7 @@ class Ladder:
             self.say("nodes", "skipped", f"{why}: measured instead")
             return None
         args = (estimator, self.policy, self.objective)
-        within = partial(exact_mean, *args, tolerance=TOLERANCE, evaluations=NODE_EVALUATIONS)
+        within = partial(exact_mean, *args, tolerance=self._tolerance, evaluations=NODE_EVALUATIONS)
         try:
             mean = within()
             variance = within(about=mean)
@@ -195,16 +195,22 @@ class Ladder:
         logits = self.policy.parameters().get("logits")
         return 1.0 if logits is None else float(logits.detach().softmax(-1).min())
 
+    @property
+    def _tolerance(self) -> float:
+        """A Q that rounds to single precision is known to no more than that."""
+        return max(TOLERANCE, self.probe.precision.eps)
+
     def _rounding(self, dtype: torch.dtype) -> Tensor:
         """What rounding may do to each entry of a mean."""
         size = scale(self.policy, self.objective, Noise(1, self.sampler.device))
-        return ROUNDING * torch.finfo(dtype).eps * size
+        return ROUNDING * max(torch.finfo(dtype).eps, self.probe.precision.eps) * size
 
     def _find(self) -> Exact | None:
         mu = self.policy.parameters().get("mu")
         try:
             if mu is None or mu.shape[-1] <= MAX_DRAWS:
-                return exact_mean(score_function, self.policy, self.objective, tolerance=TOLERANCE)
+                args = (score_function, self.policy, self.objective)
+                return exact_mean(*args, tolerance=self._tolerance)
             return exact_gradient(self.policy, self.objective)
         except TooManyNodes:
             return None
