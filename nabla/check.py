@@ -2,7 +2,7 @@
 
 import json as json_
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -12,8 +12,10 @@ from estimators import check as check_estimator
 from estimators.diagnosis import MEANINGS
 from nabla.table import render, with_error
 from nabla.target import load_problem, pick_estimators
+from toy_problems import Problem
 
 ENTRIES = 12  # in a table; longer ones are in the JSON
+WIDTH = 60  # of the numbers of a parameter that are shown; the JSON has all
 STATUS = {"unbiased": 0, "biased": 1, "undecided": 2, "broken": 2}
 
 
@@ -73,12 +75,23 @@ def check(
         exact=what.gradient() if what.value is not None else "find",
         name=name,
     )
-    print(_json(verdict, what.name) if json else _report(verdict, what.name))
+    given = {"mu": mu, "log_std": log_std, "logits": logits, "alpha": alpha is not None}
+    own = what.name == problem and ":" in problem  # a Q without a policy
+    used = _used(what, [k for k, v in given.items() if own and not v])
+    print(_json(verdict, what.name, used) if json else _report(verdict, what.name, used))
     return STATUS[verdict.status]
 
 
-def _json(verdict: Verdict, problem: str) -> str:
-    found = {"problem": problem, **verdict.to_dict()}
+def _used(problem: Problem, not_given: list[str]) -> dict[str, Any]:
+    """The parameters and the temperature that were checked, and which of them are defaults."""
+    parameters = {k: p.tolist() for k, p in problem.policy.parameters().items()}
+    alpha = torch.as_tensor(problem.objective.alpha, dtype=torch.float64).tolist()
+    used = {"policy": type(problem.policy).__name__, **parameters, "alpha": alpha}
+    return {**used, "defaults": [k for k in not_given if k in used]}
+
+
+def _json(verdict: Verdict, problem: str, used: dict[str, Any]) -> str:
+    found = {"problem": problem, "used": used, **verdict.to_dict()}
     return json_.dumps(_plain(found), indent=1, allow_nan=False)
 
 
@@ -91,8 +104,8 @@ def _plain(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _report(verdict: Verdict, problem: str) -> str:
-    lines = [f"{verdict.name} on {problem}: {verdict.status.upper()}", ""]
+def _report(verdict: Verdict, problem: str, used: dict[str, Any]) -> str:
+    lines = [f"{verdict.name} on {problem}: {verdict.status.upper()}", _assumed(**used), ""]
     if verdict.diagnosis is not None:
         lines += [f"It looks like this slip: {MEANINGS[verdict.diagnosis]}.", ""]
     lines += [str(e) for e in verdict.evidence]
@@ -100,6 +113,15 @@ def _report(verdict: Verdict, problem: str) -> str:
         if 0 < len(e.numbers.get("entries", ())) <= ENTRIES:
             lines += ["", _entries(e)]
     return "\n".join(lines)
+
+
+def _assumed(policy: str, defaults: list[str], **numbers: Any) -> str:
+    said = [
+        f"{k} = {v if len(str(v)) <= WIDTH else '…'}"
+        + (" (the default: none was given)" if k in defaults else "")
+        for k, v in numbers.items()
+    ]
+    return f"{policy}, " + ", ".join(said)
 
 
 def _entries(evidence: Evidence) -> str:

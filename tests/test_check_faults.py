@@ -1,5 +1,8 @@
 """What people hand to `check`, beyond clean estimators: the verdict and the words each gets."""
 
+import json
+import sys
+
 import pytest
 import torch
 from support import t
@@ -12,6 +15,7 @@ from estimators import (
     reparameterization,
     sticking_the_landing,
 )
+from nabla.cli import main
 
 ALPHA = 0.4
 POLICY = Gaussian(t(0.3, -0.7), t(-0.4, -0.9))
@@ -70,3 +74,44 @@ def test_in_double_precision_a_slight_dependence_between_rows_is_found():
         return own + 1e-9 * own.sum()
 
     assert "rows are not independent" in check(slight, POLICY, OBJECTIVE).headline
+
+
+OWN = """
+import sys
+import torch
+from torch.distributions import Normal
+
+def Q(a):
+    return torch.sin(1.3 * a).sum(-1) - 0.3 * (a**2).sum(-1)
+
+def loss(p):
+    pi = Normal(p["mu"], p["log_std"].exp())
+    u = pi.rsample()
+    return 0.4 * pi.log_prob(u).sum(-1) - Q(u)
+"""
+COMMAND = ["own_faults:loss", "own_faults:Q", "--mu", "0.3", "-0.7", "--budget", "40000"]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    (tmp_path / "own_faults.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    sys.modules.pop("own_faults", None)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as exit_:
+            main(["check", *arguments])
+        return exit_.value.code, capsys.readouterr().out
+
+    return run
+
+
+def test_command_says_which_policy_and_temperature_it_assumed(run):
+    code, out = run(*COMMAND)
+    assert code == 1
+    assert "mu = [0.3, -0.7], log_std = [0.0, 0.0] (the default: none was given)" in out
+    assert "alpha = 1.0 (the default: none was given)" in out
+    code, out = run(*COMMAND, "--log-std", "-0.4", "--alpha", "0.4", "--json")
+    used = json.loads(out)["used"]
+    assert (used["log_std"], used["alpha"], used["defaults"]) == ([-0.4, -0.4], 0.4, [])
+    assert "default" not in run("reparameterization", "report")[1]
