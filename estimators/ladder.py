@@ -1,5 +1,6 @@
 """The rungs of a check, one method each, in the order in which they are climbed."""
 
+import math
 from functools import partial
 from typing import Any, Literal
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from estimators.contract import Probe, broken
-from estimators.diagnosis import Measured, diagnose
+from estimators.diagnosis import Diagnosis, Measured, Slip, more_draws, sentence
 from estimators.field import NoField, field
 from estimators.gradients import Gradient
 from estimators.noise import Noise
@@ -31,6 +32,8 @@ from estimators.wording import measured_evidence, node_evidence
 MISS = 1e-6  # probability of not seeing a bias of δ
 SLOW_FIRST = 2**11
 CONFIRM = 2**15  # estimates that back up what nodes have shown
+SHARP, MOST = 2**17, 2**19  # estimates for a diagnosis
+SLOW_SHARP, SLOW_MOST = 2**12, 2**14
 TOLERANCE = 1e-9  # of exact answers, relative to their scale
 NODE_EVALUATIONS = 2**20  # of Q
 NODE_ERRORS = 20.0  # how many of their own reported errors two exact answers may differ by
@@ -102,8 +105,7 @@ class Ladder:
         self.evidence.clear()
         self.say("contract", "failed", complaint)
         self.diagnosis = "zero_gradient"
-        if self.exact is not None:
-            self._diagnose(*self.sampler.sharpen(self.exact))
+        self._diagnose_measured()
         return False
 
     def nodes(self) -> bool | None:
@@ -150,9 +152,8 @@ class Ladder:
         rung = "monte carlo" if exact is not None else "reference"
         limits = sampler.bounds(look, false_alarm)
         self.evidence.append(measured_evidence(rung, look, self.labels, delta, MISS, sure, limits))
-        if look.verdict == "biased" and exact is not None:
-            mean, error = sampler.sharpen(exact)
-            self._diagnose(mean, error + slack)
+        if look.verdict == "biased":
+            self._diagnose_measured(look.n, slack)
         return look
 
     def continuity(self) -> bool:
@@ -218,10 +219,30 @@ class Ladder:
     def _diagnose(self, mean: Tensor, error: Tensor) -> None:
         assert self.exact is not None
         measured = Measured(mean, error + 1e-12, self.probe.n(self.policy))
-        found = diagnose(measured, self.policy, self.objective, self.exact)
-        if found is not None:
-            self.diagnosis = found[0]
-        self.say("diagnosis", "noted", found[1] if found else "no known slip has this mean")
+        self._name(Diagnosis(self.policy, self.objective).fitting(measured, flat(self.exact)))
+
+    def _diagnose_measured(self, least: int = 0, slack: Tensor | float = 0.0) -> None:
+        """From draws of its own; more of them where that would tell slips apart that fit."""
+        sampler, slips = self.sampler, Diagnosis(self.policy, self.objective)
+        sharp, most = (SHARP, MOST) if self.subject.fast else (SLOW_SHARP, SLOW_MOST)
+        count = max(sharp, min(least, most))
+        while True:
+            sampler.sharpen(count)
+            mean, error, truth, of_truth = sampler.means()
+            n = self.probe.n(self.policy)
+            measured = Measured(mean, error + slack + 1e-12, n, of_truth)
+            found = slips.fitting(measured, truth)
+            wanted = math.ceil(min(count * max(1.0, more_draws(measured, truth, found)), 2 * most))
+            if not count < wanted <= most:
+                break
+            count = wanted
+        self._name(found, "" if self.exact is not None else " (by a measured reference)")
+
+    def _name(self, found: list[Slip], how: str = "") -> None:
+        if found:
+            self.diagnosis = found[0].key
+        text = sentence(found) if found else "no known slip has this mean"
+        self.say("diagnosis", "noted", text + how)
 
 
 def _as_exact(known: Gradient | None) -> Exact | None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from estimators.gradients import Gradient, per_sample_gradients, row_gradients, rows
 from estimators.known_means import Controls, Watched, fit
+from estimators.moments import Moments
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy
@@ -26,8 +27,6 @@ PILOT = 2**13
 SLOW_PILOT = 2**8
 CHUNK_NUMBERS = 2**18
 REFERENCE = partial(score_function, n=8, baseline=leave_one_out)
-SHARP = 2**17  # estimates for a diagnosis
-SLOW_SHARP = 2**12
 
 
 class NotFinite(Exception):
@@ -53,6 +52,9 @@ class Sampler:
         self.controls: Controls | None = None
         self.bound = bound
         self.largest = 0.0
+        self.sharp = Moments.of(
+            torch.zeros(0, 3, sum(p.numel() for p in policy.parameters().values()))
+        )
         self.own = Noise(7, self.device)  # of the reference, beyond the shared draws
         first, noise = self._estimates(64)
         width = max(first.shape[1], sum(d.numel() for _, d in noise.scalars) // 64)
@@ -89,13 +91,21 @@ class Sampler:
                 )
         return None
 
-    def sharpen(self, exact: Exact) -> tuple[Tensor, Tensor]:
-        """Mean estimate and its standard error, from as many draws as a diagnosis needs."""
-        count = SHARP if self.subject.fast else SLOW_SHARP
-        parts = [self.draw(min(self.chunk, count - i))[0] for i in range(0, count, self.chunk)]
-        deviations = torch.cat(parts)
-        error = deviations.std(0) / math.sqrt(len(deviations))
-        return flat(exact) + deviations.mean(0), error
+    def sharpen(self, count: int) -> None:
+        """Draw until a diagnosis has this many estimates in all."""
+        while self.sharp.n < count:
+            deviations, plain, g = self.draw(min(self.chunk, count - self.sharp.n))
+            self.sharp += Moments.of(torch.stack([deviations, g, g - plain], 1))
+
+    def means(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Mean estimate and gradient, each followed by its standard error."""
+        (deviation, mean, reference), (slight, error, of_reference) = (
+            self.sharp.mean,
+            self.sharp.sem,
+        )
+        if self.exact is None:
+            return mean, error, reference, of_reference
+        return self.exact + deviation, slight, self.exact, torch.zeros_like(slight)
 
     def bounds(self, look: Look, false_alarm: float) -> dict[str, Any]:
         """Limits for the mean that need the bound alone (Maurer and Pontil 2009, theorem 4):

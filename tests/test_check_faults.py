@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -9,10 +10,12 @@ from support import t
 from torch.distributions import Normal
 
 from estimators import (
+    Categorical,
     Gaussian,
     Objective,
     check,
     reparameterization,
+    squash,
     sticking_the_landing,
 )
 from nabla.cli import main
@@ -78,6 +81,7 @@ def test_in_double_precision_a_slight_dependence_between_rows_is_found():
 
 OWN = """
 import sys
+from functools import partial
 import torch
 from torch.distributions import Normal
 
@@ -115,3 +119,82 @@ def test_command_says_which_policy_and_temperature_it_assumed(run):
     used = json.loads(out)["used"]
     assert (used["log_std"], used["alpha"], used["defaults"]) == ([-0.4, -0.4], 0.4, [])
     assert "default" not in run("reparameterization", "report")[1]
+
+
+def noted(verdict):
+    return next(e.text for e in verdict.evidence if e.rung == "diagnosis")
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.0])
+def test_another_entropy_weight_is_measured(alpha):
+    verdict = check(right_loss, POLICY, Objective(Q, alpha), budget=2**15)
+    assert verdict.diagnosis == "entropy_weight", str(verdict)
+    assert f"the weight of the entropy term is 0.4, α is {alpha:g}" in noted(verdict)
+
+
+def test_diagnosis_by_a_measured_reference():
+    d, rng = 20, torch.Generator().manual_seed(0)
+    w, v = torch.randn(d, 32, generator=rng) / 4, torch.randn(32, generator=rng)
+    policy = Gaussian(torch.linspace(-0.5, 0.5, d).double(), torch.full((d,), -0.5).double())
+    objective = Objective(lambda a: (a @ w.to(a)).relu() @ v.to(a), ALPHA)
+
+    def other_weight(policy, objective, rng):
+        return reparameterization(policy, Objective(objective.Q, 0.0), rng)
+
+    for key, slip in {
+        "sign": lambda p, o, rng: -reparameterization(p, o, rng),
+        "missing_entropy": other_weight,
+    }.items():
+        verdict = check(slip, policy, objective, budget=2**15)
+        assert (verdict.status, verdict.diagnosis) == ("biased", key), str(verdict)
+        assert "by a measured reference" in noted(verdict)
+
+
+def test_of_the_slips_that_fit_the_best_is_named():
+    """32,768 draws cannot tell a cost left attached from a forgotten α: more can, unless both are
+    the same."""
+    rewards = t(0.3, -1, 2, 0.7, -0.2)
+    policy = Categorical(t(0.1, 0.7, -0.5, 0, 1))
+
+    def attached(params, alpha):
+        pi = torch.distributions.Categorical(logits=params["logits"])
+        a = pi.sample()
+        return (alpha * pi.log_prob(a) - rewards[a]) * pi.log_prob(a)
+
+    verdict = check(partial(attached, alpha=0.6), policy, Objective(lambda a: rewards[a], 0.6))
+    assert verdict.diagnosis == "attached_cost", str(verdict)
+    assert "or" not in noted(verdict).split()
+
+
+def test_slips_with_one_mean_are_all_named():
+    def attached(policy, objective, rng):
+        a = policy.sample(1, rng)
+        return (objective.cost(policy, a) * policy.log_prob(a)).mean(0)
+
+    policy = Categorical(t(0.1, 0.7, -0.5))
+    verdict = check(attached, policy, Objective(lambda a: t(0.3, -1, 2)[a], 0.5))
+    assert "α is forgotten (taken as 1), or the cost is left attached" in noted(verdict)
+    half = check(lambda params: right_loss(params) / 2, POLICY, OBJECTIVE, budget=2**15)
+    assert "a baseline that sees its own action (n = 2" in noted(half)
+    assert "or the gradient divided by n once too often (n = 2" in noted(half)
+
+
+@pytest.mark.parametrize("policy", [POLICY, Gaussian(t(0.3), t(-0.4))])
+@pytest.mark.parametrize("squashed", [False, True])
+def test_a_pathwise_loss_whose_q_jumps(policy, squashed):
+    def stairs(a):
+        return torch.round(3 * a).sum(-1)
+
+    def loss(params):
+        pi = Normal(params["mu"], params["log_std"].exp())
+        u = pi.rsample()
+        log_prob, a = pi.log_prob(u), u
+        if squashed:
+            a = torch.tanh(u)
+            log_prob = log_prob - torch.log(1 - a**2 + 1e-6)
+        return ALPHA * log_prob.sum(-1) - stairs(a)
+
+    objective = Objective(stairs, ALPHA)
+    verdict = check(loss, policy, squash(objective) if squashed else objective, budget=2**15)
+    assert verdict.status == ("biased" if squashed else "broken")
+    assert verdict.diagnosis == "discontinuous_q", str(verdict)
