@@ -23,7 +23,7 @@ from estimators.ladder import Ladder
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy, require_finite
-from estimators.subjects import NotCheckable, called_as, name_of, subject
+from estimators.subjects import RAISED, NotCheckable, called_as, name_of, subject
 from estimators.verdict import Evidence, Verdict
 
 BUDGET = 2**22  # estimates
@@ -64,7 +64,7 @@ def check(
             checked = subject(estimator, policy, objective, name)
         except NotCheckable:
             raise
-        except Exception as error:  # somebody's function, called to see what it returns
+        except RAISED as error:  # somebody's function, called to see what it returns
             complaint = raised(error)
             called = called_as(estimator, policy) if isinstance(error, MISUNDERSTOOD) else ""
             evidence = (Evidence("contract", "failed", complaint.text + called),)

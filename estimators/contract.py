@@ -6,6 +6,7 @@ Each check returns a sentence about what is wrong, or None. Noise is recorded on
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,7 +19,8 @@ from estimators.gradients import Gradient, rows
 from estimators.noise import Noise, Recorded
 from estimators.objective import Objective
 from estimators.policies import Categorical, Policy
-from estimators.subjects import NoGradient, Subject
+from estimators.quadrature import TooManyNodes
+from estimators.subjects import RAISED, NoGradient, Subject
 
 ROWS = 16
 
@@ -43,6 +45,25 @@ class Precision(TorchFunctionMode):
         if isinstance(made, Tensor) and made.is_floating_point() and made.ndim:  # no constants
             self.eps = max(self.eps, torch.finfo(made.dtype).eps)
         return made
+
+
+class Fault(Exception):
+    """What somebody's function did after the contract had passed it."""
+
+    def __init__(self, complaint: Complaint) -> None:
+        super().__init__(complaint.text)
+        self.complaint = complaint
+
+
+@contextmanager
+def blamed(who: str = "it") -> Iterator[None]:
+    """Whatever is raised inside is the fault of somebody's function."""
+    try:
+        yield
+    except (Fault, TooManyNodes):
+        raise
+    except RAISED as error:
+        raise Fault(raised(error, who)) from error
 
 
 @dataclass
@@ -109,7 +130,7 @@ def broken(
     before = global_states()
     try:
         first = next((c for c in _complaints(subject, policy, objective, rng, probe) if c), None)
-    except Exception as error:  # somebody's estimator or Q: whatever it raises is the finding
+    except RAISED as error:  # somebody's estimator or Q: whatever it raises is the finding
         return raised(error)
     if touched(before) and not (first and first.key):
         return Complaint(
@@ -118,11 +139,11 @@ def broken(
     return first
 
 
-def raised(error: Exception) -> Complaint:
+def raised(error: BaseException, who: str = "it") -> Complaint:
     why = " ".join(str(error).split())
     if isinstance(error, NoGradient):
         return Complaint(why, "missing_gradient")
-    return Complaint(f"it raises {type(error).__name__}" + (f": {why}" if why else ""))
+    return Complaint(f"{who} raises {type(error).__name__}" + (f": {why}" if why else ""))
 
 
 def _complaints(

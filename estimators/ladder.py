@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from estimators.contract import Probe, broken
+from estimators.contract import Complaint, Fault, Probe, blamed, broken
 from estimators.diagnosis import Diagnosis, Measured, Slip, more_draws, sentence
 from estimators.field import NoField, field
 from estimators.gradients import Gradient
@@ -22,10 +22,10 @@ from estimators.quadrature import (
     exact_gradient,
     exact_mean,
 )
-from estimators.sampling import NotFinite, Sampler, flat, labels, scale
+from estimators.sampling import Sampler, flat, labels, require_finite_values, scale
 from estimators.score import score_function
 from estimators.sequential import FIRST, Look, sequential
-from estimators.subjects import Subject
+from estimators.subjects import RAISED, Subject
 from estimators.verdict import Evidence, Outcome, Status, Verdict
 from estimators.wording import measured_evidence, node_evidence
 
@@ -58,13 +58,15 @@ class Ladder:
         self.diagnosis: str | None = None
         self.labels = labels(policy)
         self.probe = Probe(objective.Q)
-        self.dtype = next(iter(policy.parameters().values())).dtype
+        first = next(iter(policy.parameters().values()))
+        self.dtype, self.device = first.dtype, first.device
 
     def climb(self, budget: int, delta: float, false_alarm: float, bound: float | None) -> Verdict:
         if not self.contract():
             return self.verdict("broken")
-        self.exact = self._find() if isinstance(self.given, str) else _as_exact(self.given)
         try:
+            require_finite_values(self.policy, self.objective, Noise(3, self.device))
+            self.exact = self._find() if isinstance(self.given, str) else _as_exact(self.given)
             self.sampler = Sampler(
                 self.subject, self.policy, self.objective, self.rng, self.exact, bound
             )
@@ -78,8 +80,9 @@ class Ladder:
             look = self.measured(
                 min(budget, self._confirm) if sure else budget, delta, false_alarm, sure
             )
-        except NotFinite as error:
-            self.say("contract", "failed", str(error))
+        except Fault as fault:  # it, or Q, has kept the contract until now
+            self.diagnosis = fault.complaint.key
+            self.say("contract", "failed", fault.complaint.text)
             return self.verdict("broken")
         if look.verdict == "biased" or not self.continuity():
             return self.verdict("biased")
@@ -129,6 +132,10 @@ class Ladder:
         except TooManyNodes as reason:
             self.say("nodes", "skipped", str(reason))
             return None
+        except RAISED as raised:  # it is shown other draws than its own, and may not like them
+            why = f"given nodes for its draws it raises {type(raised).__name__}"
+            self.say("nodes", "skipped", f"{why}: measured instead")
+            return None
         self.evidence.append(node_evidence(right, self.labels, mean, exact, variance, error))
         if not right:
             self._diagnose(flat(mean), limit / 4)
@@ -162,11 +169,11 @@ class Ladder:
         if estimator is None:
             return True
         try:
-            name, worst = field(estimator, self.policy, Noise(2, self.sampler.device)).worst
+            name, worst = field(estimator, self.policy, Noise(2, self.device)).worst
         except NoField as error:
             self.say("field", "skipped", f"no pathwise field: {error}")
             return True
-        except Exception as error:  # it is shown another Q than its own, and may not like it
+        except RAISED as error:  # it is shown another Q than its own, and may not like it
             self.say("field", "skipped", f"no pathwise field: it raises {type(error).__name__}")
             return True
         if worst <= FIELD_FAILS:
@@ -203,27 +210,36 @@ class Ladder:
 
     def _rounding(self, dtype: torch.dtype) -> Tensor:
         """What rounding may do to each entry of a mean."""
-        size = scale(self.policy, self.objective, Noise(1, self.sampler.device))
+        with blamed("Q"):
+            size = scale(self.policy, self.objective, Noise(1, self.device))
         return ROUNDING * max(torch.finfo(dtype).eps, self.probe.precision.eps) * size
 
     def _find(self) -> Exact | None:
-        mu = self.policy.parameters().get("mu")
+        mu, args = self.policy.parameters().get("mu"), (self.policy, self.objective)
         try:
-            if mu is None or mu.shape[-1] <= MAX_DRAWS:
-                args = (score_function, self.policy, self.objective)
-                return exact_mean(*args, tolerance=self._tolerance)
-            return exact_gradient(self.policy, self.objective)
+            with blamed("Q"):
+                if mu is None or mu.shape[-1] <= MAX_DRAWS:
+                    exact = exact_mean(score_function, *args, tolerance=self._tolerance)
+                else:
+                    exact = exact_gradient(*args)
         except TooManyNodes:
             return None
+        if not flat(exact).isfinite().all():
+            raise Fault(Complaint("Q is not finite everywhere: the exact gradient is not a number"))
+        return exact
 
     def _diagnose(self, mean: Tensor, error: Tensor) -> None:
         assert self.exact is not None
         measured = Measured(mean, error + 1e-12, self.probe.n(self.policy))
-        self._name(Diagnosis(self.policy, self.objective).fitting(measured, flat(self.exact)))
+        with blamed("Q"):
+            found = Diagnosis(self.policy, self.objective).fitting(measured, flat(self.exact))
+        self._name(found)
 
     def _diagnose_measured(self, least: int = 0, slack: Tensor | float = 0.0) -> None:
         """From draws of its own; more of them where that would tell slips apart that fit."""
-        sampler, slips = self.sampler, Diagnosis(self.policy, self.objective)
+        sampler = self.sampler
+        with blamed("Q"):
+            slips = Diagnosis(self.policy, self.objective)
         sharp, most = (SHARP, MOST) if self.subject.fast else (SLOW_SHARP, SLOW_MOST)
         count = max(sharp, min(least, most))
         while True:
@@ -231,7 +247,8 @@ class Ladder:
             mean, error, truth, of_truth = sampler.means()
             n = self.probe.n(self.policy)
             measured = Measured(mean, error + slack + 1e-12, n, of_truth)
-            found = slips.fitting(measured, truth)
+            with blamed("Q"):
+                found = slips.fitting(measured, truth)
             wanted = math.ceil(min(count * max(1.0, more_draws(measured, truth, found)), 2 * most))
             if not count < wanted <= most:
                 break

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from estimators.contract import Complaint, Fault, blamed
 from estimators.gradients import Gradient, per_sample_gradients, row_gradients, rows
 from estimators.known_means import Controls, Watched, fit
 from estimators.moments import Moments
@@ -26,11 +27,8 @@ from estimators.subjects import Subject
 PILOT = 2**13
 SLOW_PILOT = 2**8
 CHUNK_NUMBERS = 2**18
+WITNESSES = 2**13  # actions at which Q is asked for its value
 REFERENCE = partial(score_function, n=8, baseline=leave_one_out)
-
-
-class NotFinite(Exception):
-    """An estimate is not finite."""
 
 
 class Sampler:
@@ -120,19 +118,30 @@ class Sampler:
 
     def _estimates(self, count: int) -> tuple[Tensor, Watched]:
         noise = Watched(self.rng)
-        g = _rows(self.subject.draw(count, noise))
+        with blamed():
+            g = _rows(self.subject.draw(count, noise))
         if not g.isfinite().all():
             bad = ~g.isfinite()
             name = labels(self.policy)[int(bad.any(0).nonzero()[0])]
-            raise NotFinite(
-                f"the gradient of {name} is not finite in {int(bad.any(1).sum())} of {count:,} "
-                "estimates"
+            raise Fault(
+                Complaint(
+                    f"the gradient of {name} is not finite in {int(bad.any(1).sum())} of "
+                    f"{count:,} estimates"
+                )
             )
         return g, noise
 
     def _reference(self, noise: Watched, count: int) -> Tensor:
         shared = _Shared(noise, self.own)
-        return _rows(per_sample_gradients(REFERENCE, self.policy, self.objective, count, shared))
+        with blamed("Q"):
+            g = per_sample_gradients(REFERENCE, self.policy, self.objective, count, shared)
+        reference = _rows(g)
+        if not reference.isfinite().all():
+            bad = int((~reference.isfinite()).any(1).sum())
+            raise Fault(
+                Complaint(f"Q is not finite in the actions of {bad} of {count:,} estimates")
+            )
+        return reference
 
 
 class _Shared(Noise):
@@ -171,6 +180,16 @@ def labels(policy: Policy) -> list[str]:
         for name, p in policy.parameters().items()
         for index in torch.cartesian_prod(*map(torch.arange, p.shape)).view(p.numel(), -1)
     ]
+
+
+def require_finite_values(policy: Policy, objective: Objective, rng: Noise) -> None:
+    """Fault if Q is not a number, or infinite, in some of WITNESSES actions."""
+    with blamed("Q"):
+        copies = rows(policy, WITNESSES).detach()
+        q = objective.cost(copies, copies.sample(1, rng))
+        bad = int((~q.isfinite()).sum())
+    if bad:
+        raise Fault(Complaint(f"Q is not finite in {bad:,} of {q.numel():,} actions"))
 
 
 def scale(policy: Policy, objective: Objective, rng: Noise) -> Tensor:

@@ -32,6 +32,7 @@ from estimators.policies import Policy
 
 Params = dict[str, Tensor]
 FAST = 64  # estimates in one call
+RAISED = (Exception, SystemExit)  # by somebody's function: a finding, even sys.exit(0)
 
 
 class NotCheckable(TypeError):
@@ -134,10 +135,13 @@ def _is_loss(thing: Callable[[Any], Any], policy: Policy) -> bool:
     with seeded_globals(0):
         try:
             return isinstance(thing(_leaves(policy)), Tensor)
-        except Exception as first:  # of somebody's function: numpy code refuses such tensors
+        except (
+            Exception,
+            SystemExit,
+        ) as first:  # of somebody's function: numpy code refuses tensors
             try:
                 returned = thing(_arrays(policy))
-            except Exception:  # neither: the first complaint is the one to hear
+            except RAISED:  # neither: the first complaint is the one to hear
                 raise first from None
             return isinstance(returned, Tensor)
 
@@ -191,7 +195,10 @@ def _vectorises(scalar: Callable[[Params], Tensor], policy: Policy) -> bool:
                 return False
         many = _mapped(scalar, policy, 1024, Noise(1))
         few = _one_by_one(scalar, policy, 32, Noise(2))
-    except Exception:  # vmap refuses in many ways: the loop will say what is really wrong
+    except (
+        Exception,
+        SystemExit,
+    ):  # vmap refuses in many ways: the loop will say why
         return False
     finally:
         torch.random.set_rng_state(before[0])
@@ -250,6 +257,8 @@ def _as_gradient(returned: Any, policy: Policy) -> Gradient:
             )
         out[name] = g[None] if g.shape == shape else g
         counts.add(len(out[name]))
+    if counts == {0}:
+        raise ValueError("it returned 0 estimates")
     if len(counts) > 1:
         raise ValueError(f"the gradients hold different numbers of estimates: {sorted(counts)}")
     return out

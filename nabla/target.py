@@ -72,7 +72,7 @@ def load_object(name: str) -> Callable[..., Any]:
         sys.path.insert(0, os.getcwd())
     try:
         loaded = importlib.import_module(module)
-    except Exception as error:  # it is somebody's file, and may raise anything
+    except (Exception, SystemExit) as error:  # it is somebody's file, and may raise anything
         why = f"{type(error).__name__}: {error}"
         raise ValueError(f"cannot import {module!r} from {os.getcwd()}: {why}") from None
     if not hasattr(loaded, attribute):

@@ -4,6 +4,7 @@ import json
 import sys
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from support import t
@@ -13,6 +14,7 @@ from estimators import (
     Categorical,
     Gaussian,
     Objective,
+    assert_unbiased,
     check,
     reparameterization,
     squash,
@@ -198,3 +200,89 @@ def test_a_pathwise_loss_whose_q_jumps(policy, squashed):
     verdict = check(loss, policy, squash(objective) if squashed else objective, budget=2**15)
     assert verdict.status == ("biased" if squashed else "broken")
     assert verdict.diagnosis == "discontinuous_q", str(verdict)
+
+
+def sometimes(does):
+    """A right loss that misbehaves once in a hundred calls."""
+
+    def loss(params):
+        if torch.rand(()).item() < 0.01:
+            does()
+        return right_loss(params)
+
+    return loss
+
+
+def crash():
+    raise RuntimeError("simulator crashed")
+
+
+def later(of_later):
+    """A right gradient, but for what becomes of some of them."""
+
+    def gradients(params, seed):
+        eps = np.random.default_rng(seed).normal(size=2)
+        sigma = np.exp(params["log_std"])
+        slope = -1.3 * np.cos(1.3 * (params["mu"] + sigma * eps))
+        slope += 0.6 * (params["mu"] + sigma * eps)
+        right = {"mu": slope, "log_std": slope * sigma * eps - ALPHA}
+        return of_later(right) if seed % 97 == 0 else right
+
+    return gradients
+
+
+def q_fails(a):
+    raise RuntimeError("critic is down")
+
+
+def varying(policy, objective, rng):
+    """Draws again until all are within 3 standard deviations: right but for that."""
+    z = rng.normal((1, *policy.mu.shape), policy.mu)
+    while bool((z.abs() > 3).any()):
+        z = torch.where(z.abs() > 3, rng.normal(z.shape, policy.mu), z)
+    return objective.cost(policy, policy.mu + policy.log_std.exp() * z).mean(0)
+
+
+def none(params, seed):
+    return {"mu": np.zeros((0, 2)), "log_std": np.zeros((0, 2))}
+
+
+@pytest.mark.parametrize(
+    ("thing", "objective", "words"),
+    [
+        (sometimes(crash), OBJECTIVE, "it raises RuntimeError: simulator crashed"),
+        (sometimes(lambda: sys.exit(0)), OBJECTIVE, "it raises SystemExit: 0"),
+        (lambda params: sys.exit(0), OBJECTIVE, "it raises SystemExit: 0"),
+        (later(lambda g: 1 / 0), OBJECTIVE, "it raises ZeroDivisionError"),
+        (later(lambda g: {**g, "mu": g["mu"][:1]}), OBJECTIVE, "must be [2] or"),
+        (right_loss, Objective(q_fails, ALPHA), "Q raises RuntimeError: critic is down"),
+        (right_loss, Objective(lambda a: torch.log(a + 2).sum(-1), ALPHA), "Q is not finite in"),
+        (
+            reparameterization,
+            Objective(lambda a: torch.log(a + 2).sum(-1), ALPHA),
+            "Q is not finite in",
+        ),
+        (none, OBJECTIVE, "0 estimates"),
+    ],
+)
+def test_what_goes_wrong_after_the_contract_is_a_finding(thing, objective, words):
+    verdict = check(thing, POLICY, objective, budget=2**13)
+    assert verdict.status == "broken", str(verdict)
+    assert words in verdict.headline
+    with pytest.raises(AssertionError, match="BROKEN"):
+        assert_unbiased(thing, POLICY, objective, budget=2**13)
+
+
+def test_a_varying_number_of_draws_is_measured():
+    verdict = check(varying, POLICY, OBJECTIVE, budget=2**13)
+    assert verdict.status in ("biased", "undecided"), str(verdict)
+    assert [e.outcome for e in verdict.evidence if e.rung == "nodes"] == ["skipped"]
+
+
+def test_command_calls_an_exit_a_finding(run, tmp_path):
+    (tmp_path / "exits.py").write_text("import sys\ndef loss(params):\n    sys.exit(0)\n")
+    code, out = run("exits:loss", "report", "--json")
+    assert code == 2
+    assert json.loads(out)["status"] == "broken"
+    (tmp_path / "gone.py").write_text("raise SystemExit(0)\n")
+    assert run("gone:loss", "report")[0] == 2
