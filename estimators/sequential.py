@@ -80,8 +80,8 @@ def sequential(
         looks += 1
         share = false_alarm / (looks * (looks + 1))
         look = _look(sums, slack, delta, share, miss, rarest)
-        if look.verdict != "undecided" or sums.n >= budget or sums.tails.heavy():
-            return look
+        if look.verdict != "undecided" or sums.n >= budget:
+            return look  # tails that look heavy are looked at again: more draws may show a bound
         needed = sums.n + look.more if look.more else 2 * sums.n
         target = min(2 * sums.n, max(math.ceil(1.02 * needed), sums.n + sums.n // 8))
 

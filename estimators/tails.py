@@ -13,6 +13,7 @@ from torch import Tensor
 
 ENOUGH = 2**16  # rows before it is asked
 SIGMAS = 3.0
+ALIKE = 1.2, 8  # a factor within which so many of the largest lie, at a bound (2e-4 for a < 2)
 
 
 class Tails:
@@ -40,9 +41,13 @@ class Tails:
 
     def heavy_entries(self) -> Tensor:
         """Which columns have an infinite variance, as far as anybody can tell: a + 3 se < 2, from
-        the k largest and from a quarter of them (rare large values among small ones are no tail).
+        the k largest and from a quarter of them (rare large values among small ones are no tail),
+        unless the very largest are alike, as they are at a bound.
         """
         heavy = torch.full(self.top.shape[1:], self.n >= ENOUGH)
+        factor, most = ALIKE
+        if self.n >= ENOUGH:
+            heavy &= self.top[0] > factor * self.top[most - 1]
         for part in (1, 4) if self.n >= ENOUGH else ():
             index, k = self.index(part)
             heavy &= index * (1 + SIGMAS / math.sqrt(k)) < 2
@@ -55,6 +60,7 @@ class Tails:
         index, k = self.index()
         worst = float(index[heavy].min())
         return (
-            f"the tails are heavy: index {worst:.2f} ± {worst / math.sqrt(k):.2f} < 2 means an "
-            "infinite variance, for which standard errors mean nothing"
+            f"the tails look heavy: index {worst:.2f} ± {worst / math.sqrt(k):.2f} < 2 is an "
+            "infinite variance, for which standard errors mean nothing, or large values too rare "
+            "to have been seen"
         )

@@ -7,10 +7,11 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from support import t
+from support import FLOAT, t
 from torch.distributions import Normal
 
 from estimators import (
+    CATALOGUE,
     Categorical,
     Gaussian,
     Objective,
@@ -20,6 +21,7 @@ from estimators import (
     squash,
     sticking_the_landing,
 )
+from estimators.tails import Tails
 from nabla.cli import main
 
 ALPHA = 0.4
@@ -286,3 +288,15 @@ def test_command_calls_an_exit_a_finding(run, tmp_path):
     assert json.loads(out)["status"] == "broken"
     (tmp_path / "gone.py").write_text("raise SystemExit(0)\n")
     assert run("gone:loss", "report")[0] == 2
+
+
+def test_a_bounded_estimate_has_no_heavy_tails():
+    """It is tiny but for one draw in 20,000: rare, and no infinite variance."""
+    tanh = Objective(lambda a: torch.tanh(a).sum(-1), 0.0)
+    verdict = check(CATALOGUE[Gaussian]["measure_valued"], Gaussian(t(0.3), t(5.0)), tanh)
+    assert "heavy" not in str(verdict)
+    u = torch.rand(2**17, 1, generator=torch.Generator().manual_seed(0), dtype=FLOAT)
+    for size, heavy in ((u**-1, True), (u ** (-3 / 4), True), ((u**-1).clamp(max=500.0), False)):
+        tails = Tails()
+        tails.add(size)
+        assert tails.heavy() is heavy
