@@ -20,7 +20,7 @@ from estimators.noise import Noise, Recorded
 from estimators.objective import Objective
 from estimators.policies import Categorical, Policy
 from estimators.quadrature import TooManyNodes
-from estimators.subjects import RAISED, NoGradient, Subject
+from estimators.subjects import RAISED, NoGradient, Subject, WrongReturn
 
 ROWS = 16
 
@@ -132,6 +132,8 @@ def broken(
         first = next((c for c in _complaints(subject, policy, objective, rng, probe) if c), None)
     except RAISED as error:  # somebody's estimator or Q: whatever it raises is the finding
         return raised(error)
+    if (first or touched(before)) and (random := random_values(policy, objective)):
+        return random
     if touched(before) and not (first and first.key):
         return Complaint(
             f"it draws from the global generator of {', '.join(touched(before))}, not from rng"
@@ -139,10 +141,32 @@ def broken(
     return first
 
 
+def random_values(policy: Policy, objective: Objective) -> Complaint | None:
+    """A sentence if the same actions get different values."""
+    a = (
+        rows(policy, ROWS)
+        .detach()
+        .sample(1, Noise(8, next(iter(policy.parameters().values())).device))
+    )
+    try:
+        one, two = (objective.Q(a) for _ in range(2))
+        same = torch.allclose(one, two, rtol=1e-4, equal_nan=True)
+    except RAISED:
+        return None
+    if same:
+        return None
+    return Complaint(
+        "Q is random: the same actions get different values (dropout? then put the critic into "
+        "eval mode)"
+    )
+
+
 def raised(error: BaseException, who: str = "it") -> Complaint:
     why = " ".join(str(error).split())
     if isinstance(error, NoGradient):
         return Complaint(why, "missing_gradient")
+    if isinstance(error, WrongReturn):
+        return Complaint(why)
     return Complaint(f"{who} raises {type(error).__name__}" + (f": {why}" if why else ""))
 
 
@@ -158,13 +182,36 @@ def _complaints(
 def _of_function(subject: Subject, policy: Policy) -> Iterator[Complaint | None]:
     if subject.loss is not None:
         yield _unreached(subject.loss, policy)
-    one, two = (subject.draw(4, Noise(5)) for _ in range(2))
+        yield _reseeds(subject.loss, policy)
+    one, two, other = (subject.draw(4, Noise(seed)) for seed in (5, 5, 6))
     yield _finite(one)
     if any(not torch.equal(one[k], two[k]) for k in one):
         yield Complaint(
             "it is not deterministic: the same seed gives different gradients (does it keep "
             "state between calls, or a generator of its own?)"
         )
+    if all(torch.equal(one[k], other[k]) and (one[k] != one[k][:1]).any() for k in one):
+        yield Complaint(
+            "different seeds give the same draws: it ignores its seed, or sets the seed of a "
+            "generator itself"
+        )
+
+
+def _reseeds(loss: Callable[[dict[str, Tensor]], Tensor], policy: Policy) -> Complaint | None:
+    """Two seeds leave a generator in two states, unless somebody has set it in between."""
+    leaves = {k: p.detach().clone().requires_grad_() for k, p in policy.parameters().items()}
+    with seeded_globals(5):
+        loss(leaves)
+        one = global_states()
+    with seeded_globals(6):
+        loss(leaves)
+        reseeded = {"torch", "numpy", "random"} - set(touched(one))
+    if not reseeded:
+        return None
+    return Complaint(
+        f"it reseeds the global generator of {', '.join(sorted(reseeded))}: every call makes the "
+        "same draws"
+    )
 
 
 def _unreached(loss: Callable[[dict[str, Tensor]], Tensor], policy: Policy) -> Complaint | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from estimators.contract import Complaint, Fault, Probe, blamed, broken
+from estimators.contract import Complaint, Fault, Probe, blamed, broken, random_values
 from estimators.diagnosis import Diagnosis, Measured, Slip, more_draws, sentence
 from estimators.field import NoField, field
 from estimators.gradients import Gradient
@@ -65,6 +65,8 @@ class Ladder:
         if not self.contract():
             return self.verdict("broken")
         try:
+            if random := random_values(self.policy, self.objective):
+                raise Fault(random)
             require_finite_values(self.policy, self.objective, Noise(3, self.device))
             self.exact = self._find() if isinstance(self.given, str) else _as_exact(self.given)
             self.sampler = Sampler(

@@ -51,6 +51,7 @@ class Look:
     off: Tensor  # which means are not zero
     more: int  # estimates still needed; 0 where more would not help
     why: str  # what keeps it undecided
+    decidable: float  # the smallest δ that these rows can decide; infinite where none
 
 
 def sequential(
@@ -119,7 +120,17 @@ def _look(
         verdict = "biased"
     elif reached.all():
         verdict = "unbiased"
-    return Look(verdict, n, mean, se, sd, limit, detectable, off, more, why)
+    ratio = torch.where(constant, 0.0, detectable / sd).nan_to_num(nan=math.inf)
+    decidable = _rounded_up(float(ratio.max())) if len(ratio) and trusted.all() else math.inf
+    return Look(verdict, n, mean, se, sd, limit, detectable, off, more, why, decidable)
+
+
+def _rounded_up(x: float) -> float:
+    """To two digits."""
+    if not 0 < x < math.inf:
+        return x
+    unit = 10.0 ** (math.floor(math.log10(x)) - 1)
+    return float(f"{math.ceil(x / unit) * unit:.2g}")
 
 
 class _Sums:

@@ -43,6 +43,10 @@ class NoGradient(ValueError):
     """A parameter is left without a gradient."""
 
 
+class WrongReturn(TypeError):
+    """It returns something else than a loss or gradients."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """Something that draws estimates. estimator: where it is one of ours; fast: whether a
@@ -94,7 +98,7 @@ def loss_value(loss: Callable[[Params], Any], policy: Policy, params: Params) ->
     nor [*batch], nor [S, *batch]."""
     value = loss(params)
     if not isinstance(value, Tensor):
-        raise TypeError(f"the loss must return a tensor, got {type(value).__name__}")
+        raise WrongReturn(f"the loss must return a tensor, got {type(value).__name__}")
     batch = policy.batch
     if value.ndim == 0:
         return value * batch.numel()
@@ -109,19 +113,22 @@ def loss_value(loss: Callable[[Params], Any], policy: Policy, params: Params) ->
 
 
 def _required(thing: Callable[..., Any]) -> int:
+    called = thing.forward if isinstance(thing, torch.nn.Module) else thing
     try:
-        parameters = inspect.signature(thing).parameters.values()
+        parameters = inspect.signature(called).parameters.values()
     except ValueError:
         raise NotCheckable(
             f"{name_of(thing)} does not tell its arguments: wrap it in a def"
         ) from None
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     count = sum(p.kind in positional and p.default is inspect.Parameter.empty for p in parameters)
+    if count == 0 and any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
+        return 1
     if not 1 <= count <= 3:
         raise NotCheckable(
             f"{name_of(thing)} takes {count} required arguments: an estimator takes 3 (policy, "
             "objective, rng), a loss 1 (params), a function that returns gradients 1 or 2 "
-            "(params, seed)"
+            "(params, seed); wrap it in a lambda that takes those"
         )
     return count
 
@@ -134,16 +141,20 @@ def _is_loss(thing: Callable[[Any], Any], policy: Policy) -> bool:
     """Whether it takes tensors and returns one; otherwise it is taken to return gradients."""
     with seeded_globals(0):
         try:
-            return isinstance(thing(_leaves(policy)), Tensor)
-        except (
-            Exception,
-            SystemExit,
-        ) as first:  # of somebody's function: numpy code refuses tensors
-            try:
-                returned = thing(_arrays(policy))
-            except RAISED:  # neither: the first complaint is the one to hear
-                raise first from None
-            return isinstance(returned, Tensor)
+            returned = thing(_leaves(policy))
+            if isinstance(returned, Tensor):
+                return True
+            got = f"a loss must return a tensor, got {type(returned).__name__}"
+            why: BaseException = WrongReturn(got)
+        except RAISED as first:  # of somebody's function: numpy code refuses tensors
+            why = first
+        try:
+            returned = thing(_arrays(policy))
+        except RAISED:  # neither: the first complaint is the one to hear
+            raise why from None
+        if isinstance(why, WrongReturn) and not isinstance(returned, Mapping | tuple | list):
+            raise why
+        return isinstance(returned, Tensor)
 
 
 class _FreshNoise(TorchFunctionMode):

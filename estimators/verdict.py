@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Status = Literal["unbiased", "biased", "undecided", "broken"]
+DECISIVE = ("nodes", "monte carlo", "reference", "field", "contract")  # of those that passed
 Outcome = Literal["passed", "failed", "undecided", "skipped", "noted"]
 
 
@@ -41,8 +42,8 @@ class Verdict:
         """One sentence: the verdict and the rung that decided it."""
         decisive = next((e for e in self.evidence if e.outcome in ("failed", "undecided")), None)
         if decisive is None:
-            passed = [e for e in self.evidence if e.outcome == "passed"]
-            decisive = next((e for e in passed if e.rung == "nodes"), passed[-1])
+            passed = {e.rung: e for e in self.evidence if e.outcome == "passed"}
+            decisive = next(passed[r] for r in DECISIVE if r in passed)
         return f"{self.name}: {self.status.upper()} — {decisive.text}"
 
     def numbers(self, rung: str) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """What the quantitative rungs saw, as sentences and numbers."""
 
+import math
 from typing import Any
 
 from torch import Tensor
@@ -75,6 +76,9 @@ def measured_evidence(
         outcome, text = "passed", f"{look.n:,} estimates do not contradict the nodes"
     else:
         more = f"; {look.more:,} more estimates would do" if look.more else ""
+        if math.isfinite(look.decidable):
+            numbers["decidable"] = look.decidable
+            more += f", or δ = {look.decidable:.2g}, which these can decide"
         text = f"cannot tell after {look.n:,} estimates against {against}: {look.why}{more}"
     return Evidence(rung, outcome, text, numbers)
 

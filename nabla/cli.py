@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(141)  # 128 + SIGPIPE, as other programs: 1 is an answer of `nabla check`
     except (ValueError, TypeError, OSError) as error:
         _fail(str(error))
     except Exception as error:  # somebody's own Q may raise anything
