@@ -260,6 +260,8 @@ class Ladder:
     def _name(self, found: list[Slip], how: str = "") -> None:
         if found:
             self.diagnosis = found[0].key
+        elif self.diagnosis is not None:  # what the contract found says enough
+            return
         text = sentence(found) if found else "no known slip has this mean"
         self.say("diagnosis", "noted", text + how)
 

@@ -185,7 +185,7 @@ def labels(policy: Policy) -> list[str]:
 def require_finite_values(policy: Policy, objective: Objective, rng: Noise) -> None:
     """Fault if Q is not a number, or infinite, in some of WITNESSES actions."""
     with blamed("Q"):
-        copies = rows(policy, WITNESSES).detach()
+        copies = rows(policy, max(64, WITNESSES // policy.batch.numel())).detach()
         q = objective.cost(copies, copies.sample(1, rng))
         bad = int((~q.isfinite()).sum())
     if bad:

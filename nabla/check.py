@@ -20,8 +20,8 @@ STATUS = {"unbiased": 0, "biased": 1, "undecided": 2, "broken": 2}
 
 
 def check(
-    estimator: Annotated[str, tyro.conf.Positional],
-    problem: Annotated[str, tyro.conf.Positional] = "report",
+    estimator: Annotated[str, tyro.conf.arg(metavar="ESTIMATOR|LOSS"), tyro.conf.Positional],
+    problem: Annotated[str, tyro.conf.arg(metavar="PROBLEM|Q"), tyro.conf.Positional] = "report",
     *,
     budget: int | None = None,
     delta: float = 0.01,
@@ -38,7 +38,8 @@ def check(
 ) -> int:
     """Check that the mean of an estimator, or the gradient of a loss of yours, is the gradient.
 
-    Exit status 0: unbiased. 1: biased. 2: undecided, broken, or bad input.
+    Exit status 0: unbiased. 1: biased. 2: undecided, broken, or bad input. With your own loss and
+    Q, in mine.py: nabla check mine:loss mine:Q --mu 0.3 -0.7 --log-std -0.4 --alpha 0.2
 
     Args:
         estimator: a name from `nabla estimators`, or your own as module:function: an estimator
@@ -52,10 +53,11 @@ def check(
         false_alarm: probability that a right estimator is called biased.
         seed: of the noise.
         set: settings of the problem, name=number.
-        mu: means of the policy.
-        log_std: log standard deviations of the policy.
-        logits: component or action logits of the policy.
-        alpha: temperature.
+        mu: means of the policy; of a mixture of K components in d dimensions K·d numbers, the
+            first component's d first.
+        log_std: log standard deviations of the policy: as many as mu, or one for all (0 if none).
+        logits: logits of the K components of a mixture (with --mu) or of the actions.
+        alpha: temperature, the weight of log π (1 if none, with a Q of your own).
         squash: take tanh of the actions.
         dtype: of the policy.
         json: print everything as JSON.
@@ -107,7 +109,8 @@ def _plain(value: object) -> object:
 def _report(verdict: Verdict, problem: str, used: dict[str, Any]) -> str:
     lines = [f"{verdict.name} on {problem}: {verdict.status.upper()}", _assumed(**used), ""]
     if verdict.diagnosis is not None:
-        lines += [f"It looks like this slip: {MEANINGS[verdict.diagnosis]}.", ""]
+        said = next((e.text for e in verdict.evidence if e.rung == "diagnosis"), None)
+        lines += [f"It looks like this slip: {said or MEANINGS[verdict.diagnosis]}.", ""]
     lines += [str(e) for e in verdict.evidence]
     for e in verdict.evidence:
         if 0 < len(e.numbers.get("entries", ())) <= ENTRIES:

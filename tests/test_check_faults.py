@@ -119,6 +119,7 @@ def test_command_says_which_policy_and_temperature_it_assumed(run):
     assert code == 1
     assert "mu = [0.3, -0.7], log_std = [0.0, 0.0] (the default: none was given)" in out
     assert "alpha = 1.0 (the default: none was given)" in out
+    assert "It looks like this slip: the weight of the entropy term is 0.4, α is 1." in out
     code, out = run(*COMMAND, "--log-std", "-0.4", "--alpha", "0.4", "--json")
     used = json.loads(out)["used"]
     assert (used["log_std"], used["alpha"], used["defaults"]) == ([-0.4, -0.4], 0.4, [])
@@ -375,3 +376,12 @@ def test_a_closed_pipe_is_no_answer(monkeypatch):
     with pytest.raises(SystemExit) as exit_:
         main(["check", "reparameterization"])
     assert exit_.value.code not in (0, 1, 2)
+
+
+def test_help_names_what_it_takes(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        main(["check", "--help"])
+    out = capsys.readouterr().out
+    for words in ("ESTIMATOR|LOSS", "PROBLEM|Q", "nabla check mine:loss mine:Q", "K·d numbers"):
+        assert words in out
