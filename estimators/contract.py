@@ -165,7 +165,7 @@ def raised(error: BaseException, who: str = "it") -> Complaint:
     why = " ".join(str(error).split())
     if isinstance(error, NoGradient):
         return Complaint(why, "missing_gradient")
-    if isinstance(error, WrongReturn):
+    if isinstance(error, WrongReturn) or why.startswith(f"{who} must"):
         return Complaint(why)
     return Complaint(f"{who} raises {type(error).__name__}" + (f": {why}" if why else ""))
 

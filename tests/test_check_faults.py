@@ -265,6 +265,7 @@ def none(params, seed):
             Objective(lambda a: torch.log(a + 2).sum(-1), ALPHA),
             "Q is not finite in",
         ),
+        (right_loss, Objective(lambda a: a, ALPHA), "BROKEN — Q must map actions"),
         (none, OBJECTIVE, "0 estimates"),
     ],
 )
