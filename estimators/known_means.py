@@ -119,9 +119,10 @@ def _row_axes(noise: Watched, count: int) -> tuple[int, ...] | None:
 
 
 def _columns(noise: Watched, axes: tuple[int, ...], count: int) -> list[tuple[str, Tensor]]:
-    """Every scalar draw of an estimate as a column [count]."""
+    """Every scalar draw of an estimate as a column [count]; those that the pilot did not make are
+    left out."""
     columns = []
-    for (kind, draw), axis in zip(noise.scalars, axes, strict=True):
+    for (kind, draw), axis in zip(noise.scalars, axes, strict=False):
         flat = draw.movedim(axis, 0).reshape(count, -1).double()
         columns += [(kind, column) for column in flat.unbind(1)]
     return columns

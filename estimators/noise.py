@@ -155,6 +155,10 @@ class Replay(Noise):
         self.draws, self.blocks = list(draws), blocks
 
     def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        if not self.draws:
+            raise ValueError(
+                "the number of draws varies: more are asked for than when they were recorded"
+            )
         return self.draws.pop(0)
 
     uniform = normal

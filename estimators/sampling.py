@@ -54,11 +54,12 @@ class Sampler:
             torch.zeros(0, 3, sum(p.numel() for p in policy.parameters().values()))
         )
         self.own = Noise(7, self.device)  # of the reference, beyond the shared draws
-        first, noise = self._estimates(64)
-        width = max(first.shape[1], sum(d.numel() for _, d in noise.scalars) // 64)
+        first, first_noise = self._estimates(64)
+        width = max(first.shape[1], sum(d.numel() for _, d in first_noise.scalars) // 64)
         self.chunk = max(64, CHUNK_NUMBERS // width) if subject.fast else SLOW_PILOT
         self.pilot, noise = self._estimates(min(PILOT, self.chunk) if subject.fast else SLOW_PILOT)
-        if subject.estimator is not None and type(rng) is Noise:
+        steady = len(first_noise.scalars) == len(noise.scalars)  # the number of draws may vary
+        if subject.estimator is not None and type(rng) is Noise and steady:
             self.controls = fit(noise, self.pilot)
 
     def draw(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -66,6 +67,8 @@ class Sampler:
         if self.bound is not None:
             self.largest = max(self.largest, float(g.abs().max()))
         plain = g - (self._reference(noise, count) if self.exact is None else self.exact)
+        if self.controls is not None and len(noise.scalars) < len(self.controls.axes):
+            raise Fault(Complaint("the number of draws varies from call to call"))
         explained = 0.0 if self.controls is None else self.controls.explain(noise, count)
         return plain - explained, plain, g
 

@@ -43,7 +43,7 @@ class NoGradient(ValueError):
     """A parameter is left without a gradient."""
 
 
-class WrongReturn(TypeError):
+class WrongReturn(ValueError):
     """It returns something else than a loss or gradients."""
 
 

@@ -386,3 +386,26 @@ def test_help_names_what_it_takes(monkeypatch, capsys):
     out = capsys.readouterr().out
     for words in ("ESTIMATOR|LOSS", "PROBLEM|Q", "nabla check mine:loss mine:Q", "K·d numbers"):
         assert words in out
+
+
+def test_draws_whose_number_depends_on_the_parameters_of_others():
+    def one_or_two(policy, objective, rng):
+        for _ in range(1 + int((policy.mu > -0.69).all(-1).any())):
+            a = policy.sample(1, rng)
+        return (objective.cost(policy, a).detach() * policy.log_prob(a)).mean(0)
+
+    verdict = check(one_or_two, POLICY, OBJECTIVE)
+    assert verdict.status == "broken", str(verdict)
+    assert "the number of draws varies" in verdict.headline
+
+
+def test_draws_made_again_until_they_are_accepted():
+    """Their number varies from call to call; they are no draws of the policy."""
+
+    def restricted(policy, objective, rng):
+        a = policy.sample(1, rng)
+        while bool((a.sum(-1) < -1).any()):
+            a = torch.where(a.sum(-1, keepdim=True) < -1, policy.sample(1, rng), a)
+        return (objective.cost(policy, a).detach() * policy.log_prob(a)).mean(0)
+
+    assert check(restricted, POLICY, OBJECTIVE, budget=2**15).status == "biased"
