@@ -45,9 +45,7 @@ def row_gradients(surrogate: Tensor, policy: Policy) -> Gradient:
     if not surrogate.requires_grad:
         raise ValueError("the surrogate does not depend on the policy's parameters")
     parameters = policy.parameters()
-    grads = torch.autograd.grad(
-        surrogate.sum(), list(parameters.values()), allow_unused=True, materialize_grads=True
-    )
+    grads = torch.autograd.grad(surrogate.sum(), list(parameters.values()), materialize_grads=True)
     return dict(zip(parameters, grads, strict=True))
 
 

@@ -289,3 +289,10 @@ def test_exact_uses_the_order_that_it_is_given():
     seen = exact(policy, objective, Noise(0), order=2)
     assert float(seen) == pytest.approx(float(objective.cost(policy, a).mean()), rel=1e-12)
     assert float(exact(policy, objective, Noise(0))) != pytest.approx(float(seen), rel=1e-3)
+
+
+def test_a_parameter_that_is_not_reached_has_gradient_zero():
+    policy, objective = problem(Gaussian)
+    drawn = per_sample_gradients(lambda p, o, rng: p.mu.sum(-1), policy, objective, 4, Noise(0))
+    assert torch.equal(drawn["mu"], torch.ones(4, *policy.mu.shape, dtype=FLOAT))
+    assert torch.equal(drawn["log_std"], torch.zeros(4, *policy.mu.shape, dtype=FLOAT))

@@ -204,3 +204,8 @@ def test_bad_input_is_named(call, words):
             **arguments,
         )
     assert words in str(caught.value)
+
+
+def test_nothing_has_moments_of_the_right_shape():
+    none = Moments.of(torch.zeros(0, 3))
+    assert (none.n, none.mean.tolist(), none.m2.tolist()) == (0, [0.0] * 3, [0.0] * 3)
