@@ -119,7 +119,7 @@ def draw(ax: Axes, rows: list[Row], task: str, names: list[str]) -> None:
         colour = mpl.color_sequences["okabe_ito"][COLOURS[name]]
         if len(returns):
             ax.plot(steps, returns.T, color=colour, lw=0.6, alpha=0.6)
-            label = f"{name} ({len(returns)} seeds)"
+            label = f"{name} ({seeds(returns)})"
             ax.plot(steps, iqm(returns), color=colour, lw=2, label=label)
     ax.set_title(task)
     ax.set_xlabel("environment steps")
@@ -170,8 +170,12 @@ def level(returns: np.ndarray, other: np.ndarray | None = None, draws: int = 10_
         a if other is None else a - b for a, b in zip(values[0], values[-1], strict=True)
     )
     low, high = np.quantile(drawn, [0.025, 0.975])
-    seeds = "" if other is not None else f", {len(returns)} seeds"
-    return f"{value:.0f} [{low:.0f}, {high:.0f}]{seeds}"
+    count = "" if other is not None else f", {seeds(returns)}"
+    return f"{value:.0f} [{low:.0f}, {high:.0f}]{count}"
+
+
+def seeds(returns: np.ndarray) -> str:
+    return f"{len(returns)} seed{'s' * (len(returns) > 1)}"
 
 
 def parse() -> argparse.Namespace:
