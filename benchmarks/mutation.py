@@ -34,6 +34,7 @@ REASONS = {  # a part of the line that it became: why no test can notice
     "torch.zeros((), dtype=cost.dtype, device=None)": "and may lie on the CPU",
     "torch.zeros((), dtype=cost.dtype, )": "and may lie on the CPU",
     "dict(zip(parameters, grads, strict=None))": "the lengths are equal",
+    "dict(zip(parameters, grads, strict=False))": "the lengths are equal",
     "dict(zip(parameters, grads, ))": "the lengths are equal",
     "threshold=41.0": "softplus(x) = x from 37 on in float64",
     "...I,...IJ,...J->...": "the letters are names",

@@ -241,6 +241,7 @@ def zeros(*shape):
     ],
 )
 def test_wrong_shapes_are_told_with_the_rule(make, says):
+    """The whole sentence."""
     with pytest.raises(ValueError) as told:
         make()
     assert str(told.value) == says
@@ -283,3 +284,24 @@ def test_a_batch_may_be_empty():
     none = Mixture(zeros(0, 2), zeros(0, 2, 1), zeros(0, 2, 1))
     assert none.log_prob(zeros(3, 0, 1)).shape == (3, 0)
     assert Gaussian(zeros(0, 1), zeros(0, 1)).sample(3, Noise(0)).shape == (3, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (
+            lambda: Gaussian(torch.tensor([1]), torch.tensor([1])),
+            "Gaussian.mu must be a floating-point tensor, got a torch.int64 tensor",
+        ),
+        (lambda: Gaussian([0.0], [0.0]), "Gaussian.mu must be a floating-point tensor, got list"),
+        (
+            lambda: Gaussian(t(0.0), torch.zeros(1)),
+            "Gaussian parameters must share a dtype and a device; "
+            "mu: torch.float64 on cpu, log_std: torch.float32 on cpu",
+        ),
+    ],
+)
+def test_wrong_types_are_told_with_what_was_given(make, says):
+    with pytest.raises(TypeError) as told:
+        make()
+    assert str(told.value) == says
