@@ -129,8 +129,9 @@ def report() -> str:
             *rows,
             f"| a step | {1e3 * found['step']:.2f} | |",
             "",
-            f"So the floor allows {1 / (arithmetic + floor['environment']):.0f} steps/s and "
-            f"{1 / found['step']:.0f} are reached. Nearly all of what is left lies in single "
+            f"So the floor allows {1 / (arithmetic + floor['environment']):.0f} steps/s. Timing "
+            f"every kernel slows a step ({1 / found['step']:.0f} steps/s here; benchmarks-sac.md "
+            "has it without). Nearly all of what is left to gain lies in single narrow "
             "matrix products, in memory traffic, and in Python that finds its caches cold after "
             "each update.",
             "",
