@@ -1,6 +1,6 @@
 """Steps per second of SAC's whole training loop: ours, its peers, and what arithmetic allows.
 
-    .venv/bin/python benchmarks/sac_speed.py      # ≈ 30 minutes; writes docs/benchmarks-sac.md
+    .venv/bin/python benchmarks/sac_speed.py      # ≈ 45 minutes; writes docs/benchmarks-sac.md
 
 HalfCheetah-v5, batch 256, two hidden layers of 256, one update a step, one environment. Every
 timing is a process of its own, kept to as many cores as it has threads. It begins after the random
