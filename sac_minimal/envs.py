@@ -81,8 +81,8 @@ UNREPEATABLE = "dm_control/lqr-"
 
 def headless() -> None:
     """Without a display MuJoCo is to render off-screen, if the graphics library is there."""
-    if sys.platform == "linux" and "DISPLAY" not in os.environ:
-        os.environ.setdefault("MUJOCO_GL", "egl" if find_library("EGL") else "disabled")
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("MUJOCO_GL")):
+        os.environ["MUJOCO_GL"] = "egl" if find_library("EGL") else "disabled"
 
 
 def _gymnasium(task: str) -> Any:
@@ -105,24 +105,36 @@ def _gymnasium(task: str) -> Any:
     return gymnasium
 
 
+def _make(task: str, render: bool) -> Any:
+    """The environment, its observations flattened if they are a Dict, and gymnasium's spaces."""
+    gymnasium = _gymnasium(task)
+    try:
+        env = gymnasium.make(task, render_mode="rgb_array" if render else None)
+    except gymnasium.error.DependencyNotInstalled as error:
+        advice = ": python3 bootstrap.py mujoco" if "mujoco" in str(error).lower() else ""
+        raise ValueError(f"{task} needs a package ({error}){advice}") from None
+    except (ImportError, gymnasium.error.Error) as error:
+        raise ValueError(f"unknown task {task!r}: {error}") from None
+    if isinstance(env.observation_space, gymnasium.spaces.Dict):
+        env = gymnasium.wrappers.FlattenObservation(env)
+    return env, gymnasium.spaces
+
+
 class Gym:
     """A gymnasium environment: flat observations (a Dict of them is flattened), Box or Discrete
     actions. Names that begin with dm_control/ are DeepMind Control's, through shimmy."""
 
+    env: Any
+
     def __init__(self, task: str, render: bool = False) -> None:
         if task.startswith(UNREPEATABLE):
             raise ValueError(f"{task} draws its model anew in each process: no run could go on")
-        gymnasium = _gymnasium(task)
         try:
-            self.env: Any = gymnasium.make(task, render_mode="rgb_array" if render else None)
-        except gymnasium.error.DependencyNotInstalled as error:
-            advice = ": python3 bootstrap.py mujoco" if "mujoco" in str(error).lower() else ""
-            raise ValueError(f"{task} needs a package ({error}){advice}") from None
-        except (ImportError, gymnasium.error.Error) as error:
-            raise ValueError(f"unknown task {task!r}: {error}") from None
-        spaces = gymnasium.spaces
-        if isinstance(self.env.observation_space, spaces.Dict):
-            self.env = gymnasium.wrappers.FlattenObservation(self.env)
+            self.env, spaces = _make(task, render)
+        except (AttributeError, RuntimeError) as error:  # of the graphics library MuJoCo loads
+            chosen = os.environ.get("MUJOCO_GL")
+            advice = f": unset MUJOCO_GL={chosen}, or install that library" if chosen else ""
+            raise ValueError(f"cannot make {task} ({error}){advice}") from None
         seen, does = self.env.observation_space, self.env.action_space
         if not (isinstance(seen, spaces.Box) and len(seen.shape) == 1):
             raise ValueError(f"{task}: observations must be a flat Box, got {seen}")

@@ -1,6 +1,7 @@
 """Runs: what is stored is what was seen, nothing is lost, and bad input gets a sentence."""
 
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -512,3 +513,17 @@ def test_bad_probes_get_one_sentence(capsys, tmp_path, arguments, words):
         main(["probe", str(tmp_path), *arguments])
     assert exit_.value.code == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("task", ["HalfCheetah-v5", "dm_control/cheetah-run-v0"])
+def test_a_graphics_library_that_is_not_there_is_told(task):
+    """MuJoCo loads it when it is imported: a process of its own."""
+    pytest.importorskip("shimmy" if task.startswith("dm_control") else "mujoco")
+    program = f"from sac_minimal.envs import make; make({task!r})"
+    environment = os.environ | {"MUJOCO_GL": "none-such"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"ValueError: cannot make {task} (")
+    assert last.endswith("unset MUJOCO_GL=none-such, or install that library")
