@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -11,6 +12,8 @@ from estimators.gradients import Estimator, Gradient, per_sample_gradients
 from estimators.noise import Noise, Recorded, Replay
 from estimators.objective import Objective
 from estimators.policies import Policy
+
+NO_PYTHON: dict[str, Any] = {"cpp_wrapper": True, "size_asserts": False}  # between kernels
 
 T = TypeVar("T")
 Gradients = Callable[[int, Noise], Gradient]
@@ -32,7 +35,7 @@ class Compiled(Generic[T]):
         def replayed(draws: list[Tensor], blocks: dict[int, int], *arguments: Any) -> T:
             return function(Replay(draws, blocks), *arguments)
 
-        self.fast = torch.compile(replayed, fullgraph=True, dynamic=False)
+        self.fast = torch.compile(replayed, fullgraph=True, dynamic=False, options=NO_PYTHON)
 
     def __call__(
         self, rng: Noise, *arguments: Any, key: Hashable, rehearse: Callable[[Noise], Any]
@@ -47,21 +50,27 @@ class Compiled(Generic[T]):
         rng.begin()
         draws = [getattr(rng, kind)(draw.shape, self.like) for kind, draw in plan.draws]
         blocks = {n: rng.block(n) for n in plan.blocks}
-        again = key in self.done  # guards that held for the same key hold again
         try:
-            # one limit serves all that passes through this very function
-            with (
-                torch._dynamo.config.patch(recompile_limit=1000, trace_autograd_ops=True),
-                torch.compiler.set_stance(skip_guard_eval_unsafe=again),
-            ):
+            with self._again() if key in self.done else self._first():
                 result = self.fast(draws, blocks, *arguments)
         except Exception as error:  # whatever the compiler raises, eager mode has the answer
-            why = str(error).strip().split("\n")[0][:120]
+            why = " ".join(str(error).split())[:120]
             warnings.warn(f"cannot compile, going on in eager mode: {why}", stacklevel=3)
             self.eager = True
             return self.function(Replay(draws, blocks), *arguments)
         self.done.add(key)
         return result
+
+    @staticmethod
+    def _first() -> AbstractContextManager[Any]:
+        """One limit serves all that passes through `replayed`, which differentiates."""
+        settings = {"recompile_limit": 1000, "trace_autograd_ops": True}
+        return torch._dynamo.config.patch(settings)
+
+    @staticmethod
+    def _again() -> AbstractContextManager[Any]:
+        """Guards that held for the same key hold again."""
+        return torch.compiler.set_stance(skip_guard_eval_unsafe=True)
 
 
 def compile_gradients(estimator: Estimator, policy: Policy, objective: Objective) -> Gradients:
