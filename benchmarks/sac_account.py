@@ -23,7 +23,7 @@ from estimators.report import write_atomically
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks-sac-account.md"
 JOB = {"task": "HalfCheetah-v5", "seed": 0, "warmup": 1000, "lead": 200, "steps": 600, "threads": 1}
 
-PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
+PRODUCTS = [f"aoti_torch_cpu_{name}_out" for name in ("mm", "addmm", "bmm", "baddbmm")]
 PARTS: dict[str, tuple[type, str]] = {
     "update": (training.Loop, "_update"),
     "interact": (training.Loop, "_interact"),
