@@ -1,4 +1,4 @@
-"""What every estimator of the catalogue promises: the contract of DESIGN, over all of them."""
+"""What every estimator of the catalogue promises: its contract, over all of them."""
 
 import inspect
 import itertools

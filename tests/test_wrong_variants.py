@@ -115,7 +115,7 @@ def marginal_cdfs(policy, n, rng):
 
 
 def test_marginal_cdfs_are_rejected():
-    """Two coupled coordinates, f = a₁a₂ (THEORY B.8): conditional CDFs are right, these not."""
+    """Coupled coordinates, f = a₁a₂ (docs/open-question.md, B.8): conditional CDFs are right."""
     w, sigma = t(0.35, 0.65), torch.full((2, 2), 0.6, dtype=FLOAT).log()
     policy = Mixture(w.log(), t([-1.0, -1.0], [2.0, 1.0]), sigma)
     objective = Objective(lambda a: a.prod(-1), 0.0)
