@@ -123,7 +123,6 @@ def draw(ax: Axes, rows: list[Row], task: str, names: list[str]) -> None:
             ax.plot(steps, iqm(returns), color=colour, lw=2, label=label)
     ax.set_title(task)
     ax.set_xlabel("environment steps")
-    ax.legend(fontsize="small")
     ax.grid(alpha=0.3)
 
 
@@ -133,6 +132,7 @@ def figure(rows: list[Row], options: argparse.Namespace) -> None:
     for ax, task in zip(axes, options.tasks, strict=True):
         draw(ax, rows, task, options.names)
     axes[0].set_ylabel("return, deterministic policy")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     fig.savefig(options.csv.with_suffix(".png"), dpi=120)
 
 
