@@ -40,8 +40,10 @@ def candidates_for(
     exact = problem.gradient()
     for name, estimator in tqdm(chosen(problem.policy).items(), leave=False, disable=None):
         try:
-            gradients, evaluations = counts(estimator, problem, seed)
-            left_out[name] = excluded(gradients, evaluations, wants)
+            gradients, evaluations, blind = counts(estimator, problem, seed)
+            left_out[name] = (
+                "Q is not differentiable" if blind else excluded(gradients, evaluations, wants)
+            )
             if not left_out[name]:
                 report = measure(
                     estimator,
@@ -100,16 +102,23 @@ def too_dear(cost: float, wants: Wants) -> str:
     return f"one estimate costs {cost:.3g} {wants.unit}, more than the budget"
 
 
-def counts(estimator: Estimator, problem: Problem, seed: int) -> tuple[float, float]:
-    """Values of Q that the estimator differentiates and evaluates, per estimate: counted."""
+def counts(estimator: Estimator, problem: Problem, seed: int) -> tuple[float, float, bool]:
+    """Values of Q that the estimator differentiates and evaluates, per estimate: counted; and
+    whether it would differentiate a Q that varies, but not in torch's graph."""
     differentiated = evaluated = 0
+    cut = False
+    values: list[Tensor] = []
 
     def counted(a: Tensor) -> Tensor:
-        nonlocal evaluated
+        nonlocal evaluated, cut
         q = problem.objective.Q(a)
-        if isinstance(q, Tensor):
-            evaluated += q.numel()
-        if isinstance(q, Tensor) and q.requires_grad:
+        if not isinstance(q, Tensor):
+            return q
+        evaluated += q.numel()
+        values.append(q.detach().flatten())
+        if a.requires_grad and not q.requires_grad and q.shape == a.shape[:-1]:
+            cut, q = True, q + 0 * a.sum(-1)  # a graph without slope: what asks for one is seen
+        if q.requires_grad:
 
             def hook(grad: Tensor) -> None:
                 nonlocal differentiated
@@ -120,7 +129,9 @@ def counts(estimator: Estimator, problem: Problem, seed: int) -> tuple[float, fl
 
     objective = Objective(counted, problem.objective.alpha)
     per_sample_gradients(estimator, problem.policy, objective, PILOT, Noise(seed))
-    return differentiated / PILOT, evaluated / PILOT
+    varies = len({float(q) for v in values for q in (v.min(), v.max())}) > 1
+    blind = cut and varies and differentiated > 0
+    return differentiated / PILOT, evaluated / PILOT, blind
 
 
 def worst_z(report: Report, trusted: list[Report]) -> float:

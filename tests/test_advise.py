@@ -140,6 +140,7 @@ def test_what_is_not_available_is_left_out(wants, kept):
 
 
 OWN = """
+import numpy as np
 import torch
 from estimators import Gaussian, Mixture, Objective
 from toy_problems import Problem
@@ -159,6 +160,9 @@ def number(w=3.0):
 
 def nan(a):
     return a[..., 0] / 0 - a[..., 0] / 0
+
+def simulator(a):
+    return torch.from_numpy(10 * np.cos(4 * a.detach().numpy()).sum(-1))
 """
 
 
@@ -183,6 +187,21 @@ def test_problems_of_one_s_own(capsys, arguments):
     code, out, err = run(capsys, "advise", *arguments, *COUNTED)
     assert (code, err) == (0, "")
     assert out.splitlines()[-1].startswith("Use ")
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize("how", [[], ["--no-differentiable"]])
+def test_a_q_outside_the_graph_is_not_differentiated(capsys, how):
+    """With a baseline by nodes the score function sees Q where actions carry gradient: no harm."""
+    arguments = ["own_advice:simulator", "--mu", "0.2", *how, "--budget", "100"]
+    code, out, err = run(capsys, "advise", *arguments, *COUNTED)
+    assert (code, err) == (0, "")
+    pathwise = "reparameterization", "sticking_the_landing", "reparameterization_taylor"
+    for name in (*pathwise, "reparameterization_eq13", "convex_combination"):
+        assert f"left out {name}: Q is not differentiable" in out
+    kept = out.split("\n\n")[1]
+    assert "\nscore_function_value " in kept
+    assert all(line.startswith(("score", "vargrad", "measure")) for line in kept.split("\n")[2:])
 
 
 def test_measured_time_is_a_cost_too(capsys):
