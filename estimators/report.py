@@ -102,11 +102,40 @@ class Report:
         The error of the exact gradient and rounding count as standard errors too, so that an
         estimator without variance has a finite answer.
         """
+        return float(self.z.max())
+
+    @property
+    def z(self) -> Tensor:
+        """|bias| of each entry in standard errors; see `worst_z`."""
         if self.exact is None:
-            return float("nan")
+            return torch.full_like(self.reference, torch.nan)
         bias = self.moments.mean[: self.size] + (self.reference - self.exact)
         rounding = self.exact_error + self.rounding * (1 + self.exact.abs())
-        return float((bias.abs() / (self.moments.sem[: self.size] ** 2 + rounding**2).sqrt()).max())
+        return bias.abs() / (self.moments.sem[: self.size] ** 2 + rounding**2).sqrt()
+
+    @property
+    def alike(self) -> Tensor:
+        """Of each entry, whether all its draws were the same to within rounding."""
+        rounding = self.rounding * (1 + self.reference.abs())
+        return self.moments.variance[: self.size] <= rounding**2
+
+    @property
+    def carriers(self) -> Tensor:
+        """How many draws carry the variance of each entry: (Σδ²)²/Σδ⁴, the number of estimates over
+        the kurtosis; zero where all draws are alike."""
+        n, squares = self.moments.n, slice(self.size, 2 * self.size)
+        second = self.moments.mean[squares]
+        fourth = self.moments.m2[squares] / n + second**2
+        return torch.where(self.alike, 0.0, n * second**2 / fourth)
+
+    def explained(self, limit: float) -> Tensor:
+        """Standard errors beyond `limit` that skewness explains: |γ|(2z² + 1)/(6√n) (Hall 1992,
+        §2.6) with the bound |γ| ≤ √kurtosis, (2z² + 1)/(6√carriers).
+
+        Infinite where all draws are alike: what happens too rarely to have been drawn has left no
+        trace in the standard error.
+        """
+        return (2 * limit**2 + 1) / (6 * self.carriers.sqrt())
 
     def to_lists(self) -> dict[str, Any]:
         """For JSON: numbers and lists, to the last digit."""

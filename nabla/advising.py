@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -26,6 +27,7 @@ from toy_problems import Problem
 
 SAME_MEAN = 1e-4  # false alarm of the check that an estimator has the gradient for its mean
 PILOT = 256
+ALIKE = 1e-12  # estimates that differ by less do so by rounding
 ROUNDS = 15  # of timing, the estimators in turn
 GROUP = 8  # actions in a larger group, for baselines that other actions give
 GROUPED = ("score_function_leave_one_out", "vargrad")
@@ -36,14 +38,12 @@ def candidates_for(
 ) -> tuple[list[Candidate], dict[str, str]]:
     """Those that apply, least work first; the others with the reason."""
     left_out: dict[str, str] = {}
-    measured: dict[str, tuple[Estimator, Report, float]] = {}
+    measured: dict[str, tuple[Estimator, Report, Uses]] = {}
     exact = problem.gradient()
     for name, estimator in tqdm(chosen(problem.policy).items(), leave=False, disable=None):
         try:
-            gradients, evaluations, blind = counts(estimator, problem, seed)
-            left_out[name] = (
-                "Q is not differentiable" if blind else excluded(gradients, evaluations, wants)
-            )
+            uses = counts(estimator, problem, seed)
+            left_out[name] = excluded(uses, wants)
             if not left_out[name]:
                 report = measure(
                     estimator,
@@ -55,27 +55,25 @@ def candidates_for(
                     name=name,
                     problem=problem.name,
                 )
-                measured[name] = estimator, report, gradients
+                measured[name] = estimator, report, uses
         except (ValueError, TypeError, RuntimeError) as error:
             left_out[name] = " ".join(str(error).split())
     trusted = [r for name, (_, r, _) in measured.items() if name.startswith(("score", "vargrad"))]
-    for name, (_, report, _) in list(measured.items()):
-        off = worst_z(report, trusted)
-        if off > norm.isf(SAME_MEAN / 2 / (len(measured) * report.size)):
-            far = f"{off:.0f}" if off < 1e4 else "more than 10000"
-            left_out[name] = f"its mean is {far} standard errors off the gradient (does Q jump?)"
-            del measured[name]
+    for name, (_, report, uses) in list(measured.items()):
+        limit = float(norm.isf(SAME_MEAN / 2 / (len(measured) * report.size)))
+        left_out[name] = doubt(report, trusted, limit, uses.alike)
+    measured = {name: m for name, m in measured.items() if not left_out[name]}
     found = []
     timed = {} if wants.gradient_cost is not None else times(measured, problem, seed)
-    for name, (estimator, report, gradients) in measured.items():
+    for name, (estimator, report, uses) in measured.items():
         if wants.gradient_cost is None:
             cost, cost_error = timed[name]
         else:
-            cost, cost_error = report.q_evaluations + wants.gradient_cost * gradients, 0.0
+            cost, cost_error = report.q_evaluations + wants.gradient_cost * uses.gradients, 0.0
         left_out[name] = too_dear(cost, wants)
         if not left_out[name]:
             terms = terms_of(estimator, problem, estimates, seed)
-            found.append(Candidate(name, report, gradients, cost, cost_error, terms))
+            found.append(Candidate(name, report, uses.gradients, cost, cost_error, terms))
     return sorted(found, key=lambda c: (c.work, c.cost)), {k: v for k, v in left_out.items() if v}
 
 
@@ -86,14 +84,29 @@ def chosen(policy: Policy) -> dict[str, Estimator]:
     return mine | larger
 
 
-def excluded(gradients: float, evaluations: float, wants: Wants) -> str:
+@dataclass(frozen=True)
+class Uses:
+    """What an estimator does with Q: values differentiated and evaluated, per estimate; `cut`: it
+    differentiates a Q that varies, but not in torch's graph; `alike`: Q varies, its estimates not.
+    """
+
+    gradients: float
+    evaluations: float
+    cut: bool
+    alike: bool
+
+
+def excluded(uses: Uses, wants: Wants) -> str:
     """Why it is not available, or nothing."""
-    if gradients and not wants.differentiable:
+    if uses.cut:
+        return "Q is not differentiable"
+    if uses.gradients and not wants.differentiable:
         return "it uses ∇Q"
-    if evaluations > 1 and not wants.several:
-        return f"it evaluates Q {evaluations:g} times"
-    counted = None if wants.gradient_cost is None else evaluations + wants.gradient_cost * gradients
-    return "" if counted is None else too_dear(counted, wants)
+    if uses.evaluations > 1 and not wants.several:
+        return f"it evaluates Q {uses.evaluations:g} times"
+    if wants.gradient_cost is None:
+        return ""
+    return too_dear(uses.evaluations + wants.gradient_cost * uses.gradients, wants)
 
 
 def too_dear(cost: float, wants: Wants) -> str:
@@ -102,9 +115,7 @@ def too_dear(cost: float, wants: Wants) -> str:
     return f"one estimate costs {cost:.3g} {wants.unit}, more than the budget"
 
 
-def counts(estimator: Estimator, problem: Problem, seed: int) -> tuple[float, float, bool]:
-    """Values of Q that the estimator differentiates and evaluates, per estimate: counted; and
-    whether it would differentiate a Q that varies, but not in torch's graph."""
+def counts(estimator: Estimator, problem: Problem, seed: int) -> Uses:
     differentiated = evaluated = 0
     cut = False
     values: list[Tensor] = []
@@ -128,26 +139,42 @@ def counts(estimator: Estimator, problem: Problem, seed: int) -> tuple[float, fl
         return q
 
     objective = Objective(counted, problem.objective.alpha)
-    per_sample_gradients(estimator, problem.policy, objective, PILOT, Noise(seed))
+    grads = per_sample_gradients(estimator, problem.policy, objective, PILOT, Noise(seed))
     varies = len({float(q) for v in values for q in (v.min(), v.max())}) > 1
-    blind = cut and varies and differentiated > 0
-    return differentiated / PILOT, evaluated / PILOT, blind
+    return Uses(
+        differentiated / PILOT,
+        evaluated / PILOT,
+        cut=cut and varies and differentiated > 0,
+        alike=varies
+        and all(torch.allclose(g, g[:1], rtol=ALIKE, atol=ALIKE) for g in grads.values()),
+    )
 
 
-def worst_z(report: Report, trusted: list[Report]) -> float:
-    """From the exact gradient; without one from the score function, which no jump of Q misleads."""
-    if report.exact is not None:
-        return report.worst_z
-    if not trusted or any(report is r for r in trusted):
-        return 0.0
-    best = min(trusted, key=lambda r: r.total_variance)
-    bias = torch.cat([(report.mean[k] - best.mean[k]).flatten() for k in report.mean])
-    sem = torch.cat([torch.hypot(report.sem[k], best.sem[k]).flatten() for k in report.mean])
-    return float((bias.abs() / (sem + 1e-12 * (1 + bias.abs()))).max())
+def doubt(report: Report, trusted: list[Report], limit: float, alike: bool) -> str:
+    """Why its mean is not taken for the gradient, or nothing; alike: its estimates do not vary
+    although Q does.
+
+    The gradient is the exact one, or else the score function's mean, which no jump of Q misleads.
+    """
+    z, explained = report.z, report.explained(limit)
+    if report.exact is None:
+        if not trusted or any(report is r for r in trusted):
+            return ""
+        best = min(trusted, key=lambda r: r.total_variance)
+        bias = torch.cat([(report.mean[k] - best.mean[k]).flatten() for k in report.mean])
+        sem = torch.cat([torch.hypot(report.sem[k], best.sem[k]).flatten() for k in report.mean])
+        z = bias.abs() / (sem + 1e-12 * (1 + bias.abs()))
+        explained = explained + best.explained(limit)
+    if not (z > limit).any():
+        return ""
+    if not (z > limit + explained).any() and not (alike and report.alike.all()):
+        return "what decides its mean happens in too few of its draws to tell: more --estimates"
+    far = f"{float(z.max()):.0f}" if z.max() < 1e4 else "more than 10000"
+    return f"its mean is {far} standard errors off the gradient (does Q jump?)"
 
 
 def times(
-    measured: dict[str, tuple[Estimator, Report, float]], problem: Problem, seed: int
+    measured: dict[str, tuple[Estimator, Report, Uses]], problem: Problem, seed: int
 ) -> dict[str, tuple[float, float]]:
     """Microseconds of an estimate, and the standard error of their logarithm: in turn, so that
     what else the machine does falls on all of them."""

@@ -107,10 +107,7 @@ def test_no_exact_gradient_is_needed_to_see_a_jump():
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (
-            ["sac_quadratic", "--set", "tau=1", "distance=0", "--gradient-cost", "0.5"],
-            "standard deviation 0",
-        ),
+        (["sac_quadratic", "--set", "tau=1", "distance=0"], "standard deviation 0"),
         (["report"], "or reparameterization_eq13: the difference is not significant"),
         (["bandit"], "Use exact: it has no variance"),
         (["cosine", "--set", "frequency=6"], "Use score_function_analytic_entropy"),
@@ -202,6 +199,15 @@ def test_a_q_outside_the_graph_is_not_differentiated(capsys, how):
     kept = out.split("\n\n")[1]
     assert "\nscore_function_value " in kept
     assert all(line.startswith(("score", "vargrad", "measure")) for line in kept.split("\n")[2:])
+
+
+def test_an_event_too_rare_to_be_drawn_is_no_bias(capsys):
+    """P(a > 3.5) = 6e-6: of 1000 draws none, and nothing can be said of any mean."""
+    rare = ["step", "--set", "threshold=3.5", "mu=0", "--alpha", "0", *COUNTED]
+    code, _, err = run(capsys, "advise", *rare)
+    assert code == 2
+    assert "score_function: what decides its mean happens in too few of its draws" in err
+    assert "standard errors off" not in err
 
 
 def test_measured_time_is_a_cost_too(capsys):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,25 @@ def test_a_q_that_jumps_or_cannot_be_differentiated_is_told(capsys):
     assert code == 0
     assert "left out reparameterization: Can't call numpy()" in out
     assert any(line.startswith("score_function ") for line in out.splitlines())
+
+
+@pytest.mark.usefixtures("own")
+def test_estimates_that_do_not_see_a_jump_are_biased_and_last(capsys):
+    """All alike to 1e-17, which is less than the exact gradient's own error."""
+    arguments = ["--mu", "0.5", "--estimators", "reparameterization", "score_function"]
+    code, out, _ = run(capsys, "compare", "own_problem:jumps", *arguments, "--estimates", "500")
+    assert code == 0
+    score, pathwise = out.splitlines()[4:6]
+    assert score.split()[:3:2] == ["score_function", "agrees"]
+    assert re.match(r"reparameterization +> 10000 +BIASED", pathwise)
+
+
+def test_an_event_too_rare_to_be_drawn_is_no_bias(capsys):
+    """P(a > 4) = 3e-7: 1000 draws know nothing of it, and their variance is zero."""
+    rare = ["step", "--set", "threshold=4", "mu=0", "--alpha", "0", "--estimates", "1000"]
+    code, out, _ = run(capsys, "compare", *rare, "--estimators", "score_function", "measure_valued")
+    assert code == 0
+    assert [line.split()[1:3] for line in out.splitlines()[4:6]] == [["–", "unknown"]] * 2
 
 
 def test_alpha_reaches_both_halves_of_a_squashed_objective(capsys, tmp_path):

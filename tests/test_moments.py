@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm, poisson
 from support import FLOAT, gap, gaussian, t, z_test
 
 from estimators import (
@@ -113,6 +115,25 @@ def test_zero_variance_has_a_finite_verdict():
     report = measure(sticking_the_landing, best, p.objective, estimates=1000, rng=Noise(0))
     assert report.total_variance < 1e-28
     assert report.worst_z < 1
+
+
+def test_rare_events_are_no_bias():
+    """An estimate is 1 with a probability λ/n, else 0; the exact gradient is known. The number k of
+    ones is Poisson: the probability of a verdict "off" is at most what z asks for, whatever λ."""
+    n, level = 10**6, 1e-4
+    limit = float(norm.isf(level / 2))
+    k = np.arange(1500)
+
+    def off(seen, rate):
+        share = torch.full((3,), seen / n, dtype=FLOAT)
+        moments = Moments(n, share, share * (1 - share) * n)
+        report = Report("", "", {"mu": (1,)}, moments, t(0.0), t(rate / n), 0.0, 1e-14, 1.0, 0.0)
+        return bool((report.z > limit + report.explained(limit)).any())
+
+    for rate in (0.01, 1.0, 10.0, 30.0, 100.0, 1000.0):
+        near = k[np.abs(k - rate) < 15 * np.sqrt(rate + 4)]
+        assert poisson.pmf([s for s in near if off(s, rate)], rate).sum() <= level
+    assert off(10, 60.0)  # and yet
 
 
 def test_q_evaluations_are_counted():
