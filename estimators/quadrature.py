@@ -7,6 +7,7 @@ estimator's mean: no randomness, no flakes. All of it in float64, whatever the p
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -105,6 +106,20 @@ def exact_mean(
         return q
 
     return _mean(estimator, policy, Objective(Q, objective.alpha), about, tolerance)
+
+
+def exact_expectation(
+    f: Callable[[Gradient], Gradient],
+    estimator: Estimator,
+    policy: Policy,
+    objective: Objective,
+    *,
+    tolerance: float = ROUNDING,
+) -> Tensor:
+    """E[f(g)] over the draws of one estimate g, flattened, by the same nodes; f maps rows
+    {name: [rows, *batch, …]} to such rows. Raises TooManyNodes as `exact_mean`."""
+    require_finite(policy)
+    return _integral(f, estimator, *_double(policy, objective), tolerance)[0]
 
 
 def cross_examine(
@@ -210,6 +225,25 @@ def _mean(
     tolerance: float = ROUNDING,
 ) -> Exact:
     """E[g], or E[(g − about)²]."""
+
+    def f(grads: Gradient) -> Gradient:
+        return grads if about is None else {k: (g - about[k]) ** 2 for k, g in grads.items()}
+
+    value, error = _integral(f, estimator, policy, objective, tolerance)
+    shapes = {name: p.shape for name, p in policy.parameters().items()}
+    parts = value.split([s.numel() for s in shapes.values()])
+    mean = {name: v.view(s) for (name, s), v in zip(shapes.items(), parts, strict=True)}
+    return Exact(mean, error)
+
+
+def _integral(
+    f: Callable[[Gradient], Gradient],
+    estimator: Estimator,
+    policy: Policy,
+    objective: Objective,
+    tolerance: float,
+) -> tuple[Tensor, float]:
+    """E[f(g)], flattened, and its largest error."""
     draws = _discover(estimator, policy, objective)
     scalars = sum(d.size for d in draws if d.categories is None)
     sizes = [d.categories for d in draws if d.categories is not None for _ in range(d.size)]
@@ -222,7 +256,6 @@ def _mean(
         )
     k = torch.cartesian_prod(*[torch.arange(s) for s in sizes]) if sizes else torch.zeros(1, 0)
     k = k.reshape(combinations, len(sizes)).long()
-    shapes = {name: p.shape for name, p in policy.parameters().items()}
     device = next(iter(policy.parameters().values())).device
 
     def integrand(x: Tensor) -> Tensor:
@@ -232,8 +265,7 @@ def _mean(
         nodes = _Nodes(draws, every_x, every_k, policy.batch)
         grads = per_sample_gradients(estimator, policy, objective, len(every_x), nodes)
         out = []
-        for name, g in grads.items():
-            g = g if about is None else (g - about[name]) ** 2
+        for g in f(grads).values():
             w = torch.as_tensor(nodes.weight).to(g)
             out.append((g * w.reshape(*w.shape, *(1,) * (g.ndim - w.ndim))).flatten(1))
         return torch.cat(out, 1).cpu().unflatten(0, (len(x), combinations)).sum(1)
@@ -252,9 +284,7 @@ def _mean(
             f"{float(scale.max()):.1e}) for {scalars} scalar draw(s) at the limit of nodes; "
             "measure it instead"
         )
-    parts = value.to(device).split([s.numel() for s in shapes.values()])
-    mean = {name: v.view(s) for (name, s), v in zip(shapes.items(), parts, strict=True)}
-    return Exact(mean, float(error.max()))
+    return value.to(device), float(error.max())
 
 
 def _double(policy: Policy, objective: Objective) -> tuple[Policy, Objective]:

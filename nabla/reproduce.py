@@ -94,7 +94,8 @@ def print_study(study: Study, curves: list[Curve], allowed: float, estimates: in
     print(render(header, rows))
     print(
         f"\nformula against exact moments: over 1 + its size. measured: {estimates:,} estimates a"
-        f"\npoint, agrees if none is more than {allowed:.1f} standard errors off"
+        f"\npoint, agrees if none is more than {allowed:.1f} standard errors off, and what the"
+        "\nskewness of the draws adds; both are exact where nodes reach"
     )
     if study.trend:
         print("\n" + render(*trends(study, curves)) + "\n")

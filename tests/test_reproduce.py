@@ -1,6 +1,7 @@
 """`nabla reproduce`: the published settings, closed form against exact moments and measurement."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ from scipy.stats import norm
 from support import FALSE_ALARM, FLOAT
 from test_command import run
 
-from estimators import Noise, measure
-from nabla.reproduction import Curve, exactly, run_series
+from estimators import Noise, Objective, measure, reparameterization
+from nabla.reproduction import Curve, chance, exactly, run_series
 from toy_problems import critics, published_dimensions, theory_tilted
 from toy_problems.published import PUBLISHED
 from toy_problems.published_baselines import draw_by_draw
+from toy_problems.studies import normal
 
 
 @pytest.mark.parametrize("name", [n for n in PUBLISHED if n != "neural-critics"])  # has none
@@ -48,6 +50,34 @@ def test_command_measures_and_saves(capsys, tmp_path):
     assert 99 < worst["reparameterization"] / worst["score_function"] < 101
     assert (folder / "figure.png").stat().st_size > 10_000
     assert not list(folder.rglob("*.part"))
+
+
+def test_chance_is_that_of_a_normal_and_of_its_square():
+    """g = 2a ~ N(2μ, 4σ²): skewness 0; (g − E g)² is 4σ²χ²: √2 · 4σ², √8. In total, with
+    g_σ = 2aσε, by Gauss–Hermite, exact for polynomials."""
+    objective = Objective(lambda a: -(a**2).sum(-1), 0.0)
+    cell = reparameterization, normal(0.3, -0.4), objective
+    mu, sigma = 0.3, np.exp(-0.4)
+    assert chance(cell, "mean", "mu") == pytest.approx((2 * sigma, 0), abs=1e-9)
+    assert chance(cell, "variance", "mu") == pytest.approx((2**0.5 * 4 * sigma**2, 8**0.5))
+    eps, w = np.polynomial.hermite_e.hermegauss(20)
+    w = w / w.sum()
+    slope = 2 * (mu + sigma * eps)
+    s = (slope - 2 * mu) ** 2 + (slope * sigma * eps - 2 * sigma**2) ** 2
+    sd = np.sqrt(w @ (s - w @ s) ** 2)
+    assert chance(cell, "variance", "total") == pytest.approx((sd, w @ (s - w @ s) ** 3 / sd**3))
+
+
+def test_what_is_too_rare_to_be_drawn_is_no_deviation():
+    """Implicit gradients across a density gap: half of the measurements miss what carries the
+    variance, and their own standard error with it."""
+    study = PUBLISHED["density-gap"]()
+    whole = next(s for s in study.series if s.name == "implicit_reparameterization")
+    forms = {k: form[-1:] for k, form in whole.formulas.items()}
+    last = replace(whole, x=whole.x[-1:], formulas=forms)
+    for seed in range(8):
+        (curve,) = run_series(study, last, estimates=2000, points=1, seed=seed)
+        assert curve.agrees(4.8), seed
 
 
 def test_a_wrong_formula_is_noticed(capsys, tmp_path, monkeypatch):
