@@ -47,12 +47,14 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; NABLA_TRACEBACK=1 shows where an error came from."""
     warnings.showwarning = _warn
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        _once(given)
         status = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
             prog="nabla",
             description="Estimators of the gradient of E[α log π(a) − Q(a)]: compared, checked.",
-            args=arguments,
+            args=given,
         )
     except KeyboardInterrupt:
         sys.exit(130)
@@ -64,6 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # somebody's own Q may raise anything
         _fail(f"{type(error).__name__}: {error}")
     sys.exit(status)
+
+
+def _once(arguments: Sequence[str]) -> None:
+    """ValueError if an option is given twice: the parser would forget its first values."""
+    seen = set()
+    for option in (a.partition("=")[0] for a in arguments if a.startswith("--")):
+        if option.replace("_", "-") in seen:
+            raise ValueError(f"{option} is given twice: say it once, with all its values")
+        seen.add(option.replace("_", "-"))
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -136,9 +136,12 @@ def compare(
                 blind |= {name}
     if not reports:
         raise failed[0]
+    changed = {"mu": mu, "log_std": log_std, "logits": logits, "alpha": alpha, "n": n}
+    settings = [*set, *(f"{k} = {_said(v)}" for k, v in changed.items() if v not in ((), None))]
+    settings += ["squashed"] * squash + [noise] * (noise != "independent")
     folder = out / f"compare-{what.name.replace(':', '.')}"
     paths = save_comparison(reports, samples, folder, command_line(seed))
-    print_comparison(reports, what, skipped, blind)
+    print_comparison(reports, what, skipped, blind, settings)
     print("\n".join(map(str, paths)))
     return 0
 
@@ -148,8 +151,9 @@ def print_comparison(
     problem: Problem,
     skipped: dict[str, str],
     blind: AbstractSet[str],
+    settings: list[str],
 ) -> None:
-    """blind: those whose draws do not vary although Q does."""
+    """blind: those whose draws do not vary although Q does; settings: those not left alone."""
     compared = max(1, sum(r.size for r in reports))
     limit = float(stats.t.isf(FALSE_ALARM / 2 / compared, df=reports[0].estimates - 1))
     found = {r.estimator: verdict(r, limit, r.estimator in blind) for r in reports}
@@ -179,7 +183,8 @@ def print_comparison(
         "var × µs",
         "SNR",
     ]
-    print(f"{problem.name}: one estimate, from {reports[0].estimates:,} of each\n")
+    name = f"{problem.name} ({', '.join(settings)})" if settings else problem.name
+    print(f"{name}: one estimate, from {reports[0].estimates:,} of each\n")
     print(render(header, rows))
     print(
         f"\nmean: agrees with the exact gradient if |bias| < {limit:.1f} standard errors in every"
@@ -211,6 +216,10 @@ def verdict(report: Report, limit: float, blind: bool = False) -> str:
         return "biased, as documented" if report.estimator in BIASED else "BIASED"
     told = max(float(report.moments.sem[: report.size].max()), report.rounding)
     return "unknown" if far or report.exact_error > told else "agrees"
+
+
+def _said(value: Any) -> str:
+    return " ".join(f"{v:g}" for v in (value if isinstance(value, tuple) else (value,)))
 
 
 def _distance(report: Report, found: str) -> str:

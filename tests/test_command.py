@@ -158,6 +158,12 @@ def test_an_event_too_rare_to_be_drawn_is_no_bias(capsys):
     assert [line.split()[1:3] for line in out.splitlines()[4:6]] == [["–", "unknown"]] * 2
 
 
+def test_settings_are_printed(capsys):
+    given = ["--set", "m=3", "phi=0.1", "--alpha", "0.5", "--estimators", "vargrad"]
+    _, out, _ = run(capsys, "compare", "report", *given, "--estimates", "100")
+    assert out.startswith("report (m=3, phi=0.1, alpha = 0.5): one estimate, from 100 of each\n")
+
+
 def test_alpha_reaches_both_halves_of_a_squashed_objective(capsys, tmp_path):
     for i, how in enumerate((["--alpha", "1"], ["--set", "alpha=1"])):
         arguments = ["compare", "squashed", *how, "--estimates", "100"]
@@ -181,6 +187,8 @@ def test_alpha_reaches_both_halves_of_a_squashed_objective(capsys, tmp_path):
         (["report", "--set", "K=1.5"], "K must be a whole number"),
         (["report", "--set", "K=0"], "K ≥ 1"),
         (["report", "--set", "d=nan"], "d must be finite"),
+        (["report", "--set", "m=3", "--set", "phi=0.1"], "--set is given twice"),
+        (["own_problem:Q", "--log-std=0", "--log_std=1"], "--log_std is given twice"),
         (["landscape", "--set", "components=0"], "components must be ≥ 1"),
         (["squashed", "--squash"], "squashed already"),
         (["bandit", "--squash"], "continuous actions"),
