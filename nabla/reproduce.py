@@ -97,7 +97,7 @@ def print_study(study: Study, curves: list[Curve], allowed: float, estimates: in
         f"\npoint, agrees if none is more than {allowed:.1f} standard errors off, and what the"
         "\nskewness of the draws adds; both are exact where nodes reach"
     )
-    if study.trend:
+    if study.trend and all(len(c.points) for c in curves):
         print("\n" + render(*trends(study, curves)) + "\n")
     if study.labels:
         print("\n" + render(*cases(study, curves)))
@@ -117,20 +117,11 @@ def cases(study: Study, curves: list[Curve]) -> tuple[list[str], list[list[str]]
     for i, label in enumerate(study.labels):
         found = [(c.line[i], c) for c in curves]
         for exact, c in sorted(found, key=lambda pair: pair[0]):
-            (_, value, sem), *_ = [p for p in c.points if p[0] == c.x[i]] or [
-                (0, math.nan, math.nan)
-            ]
-            measured = with_error(value, sem)
-            rows.append(
-                [
-                    label,
-                    c.name,
-                    f"{exact:.6g}",
-                    measured,
-                    f"{c.q_evaluations:g}",
-                    f"{exact * c.q_evaluations:.4g}",
-                ]
-            )
+            measured = [with_error(value, sem) for x, value, sem in c.points if x == c.x[i]]
+            counted = [f"{c.q_evaluations:g}", f"{exact * c.q_evaluations:.4g}"]
+            if not len(c.points):
+                counted = ["–", "–"]
+            rows.append([label, c.name, f"{exact:.6g}", *(measured or ["–"]), *counted])
     return [study.xlabel, "estimator", "exact", "measured", "Q evals", "exact × Q"], rows
 
 

@@ -72,7 +72,7 @@ def _lines(ax: Axes, study: Study, curves: list[Curve], names: list[str]) -> Non
         label = None if c.name in done else c.name
         done.add(c.name)
         ax.plot(c.x, _shown(c.line, study), dashes, color=colour, lw=1.5)
-        x, value, sem = c.points.T if len(c.points) else np.zeros((3, 0))
+        x, value, sem = c.points.T
         half = Z95 * sem
         if "y" in study.log:  # an interval that reaches below zero is cut at the axis
             half = np.array([np.minimum(half, 0.999 * np.abs(value)), half])
@@ -117,11 +117,11 @@ def _bars(ax: Axes, study: Study, curves: list[Curve], names: list[str]) -> None
         )
         for at in x[c.line <= 1e-12]:
             ax.text(at, 0.02, "0", transform=ax.get_xaxis_transform(), ha="center")
-        value, sem = c.points[:, 1], c.points[:, 2]
+        case, value, sem = c.points.T
         half = np.array([np.minimum(Z95 * sem, 0.999 * value), Z95 * sem])
         ax.errorbar(
-            x, _shown(value, study), half, fmt=marker, color=colour, mec="black", mew=0.5,
-            capsize=2, ms=5,
+            x[case.astype(int)], _shown(value, study), half, fmt=marker, color=colour,
+            mec="black", mew=0.5, capsize=2, ms=5,
         )  # fmt: skip
     ax.set_xticks(range(len(study.labels)), study.labels)
     ax.set_yscale("log")

@@ -52,6 +52,19 @@ def test_command_measures_and_saves(capsys, tmp_path):
     assert not list(folder.rglob("*.part"))
 
 
+@pytest.mark.parametrize("points", ["0", "2"])
+def test_fewer_points_than_cases(capsys, tmp_path, monkeypatch, points):
+    """None: exact alone. A trend needs measured ends."""
+    study = replace(PUBLISHED["gal2016"](), trend=points == "0")
+    monkeypatch.setitem(PUBLISHED, "gal2016", lambda: study)
+    arguments = ["gal2016", "--points", points, "--estimates", "100", "--out", str(tmp_path)]
+    code, out, err = run(capsys, "reproduce", *arguments)
+    assert (code, err) == (0, "")
+    case = next(line for line in out.splitlines() if line.startswith("sin x"))
+    assert case.split()[-3:] == ["–"] * 3 if points == "0" else ["–", *case.split()[-2:]]
+    assert (tmp_path / "reproduce-gal2016/figure.png").exists()
+
+
 def test_chance_is_that_of_a_normal_and_of_its_square():
     """g = 2a ~ N(2μ, 4σ²): skewness 0; (g − E g)² is 4σ²χ²: √2 · 4σ², √8. In total, with
     g_σ = 2aσε, by Gauss–Hermite, exact for polynomials."""
