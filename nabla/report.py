@@ -34,22 +34,38 @@ def report(folder: Annotated[Path, tyro.conf.Positional]) -> None:
     store = Store(folder / "cells.sqlite")
     cells = [cell | {"flat": flat(cell["config"])} for cell in store.rows()]
     store.close()
-    text, figure = page(folder.name, cells)
-    if figure is not None:
-        save_figure(figure, folder / "report", shlex.join(["nabla", *sys.argv[1:]]), [".png"])
+    text, figures = page(folder.name, cells)
+    for name, figure in figures.items():
+        save_figure(figure, folder / name, shlex.join(["nabla", *sys.argv[1:]]), [".png"])
     write_atomically(folder / "report.md", text)
     print(os.path.join(folder, "report.md"))
 
 
-def page(name: str, cells: Sequence[Cell]) -> tuple[str, Figure | None]:
-    """Markdown, and a figure if any cell has a result."""
+def page(name: str, cells: Sequence[Cell]) -> tuple[str, dict[str, Figure]]:
+    """Markdown and its figures: a section for each command that the folder has seen."""
+    commands = list(dict.fromkeys(c["config"]["command"] for c in cells)) or [""]
+    figures: dict[str, Figure] = {}
+    lines = [f"# {name}", ""]
+    for command in commands:
+        alone = len(commands) == 1
+        picture = "report" if alone else f"report-{command}"
+        mine = [c for c in cells if c["config"]["command"] == command]
+        text, figure = section(mine, picture)
+        lines += text if alone else [f"## {command}", "", *text, ""]
+        if figure is not None:
+            figures[picture] = figure
+    return "\n".join(lines).rstrip() + "\n", figures
+
+
+def section(cells: Sequence[Cell], picture: str) -> tuple[list[str], Figure | None]:
+    """The lines of one command, and a figure if any cell has a result."""
     good = [c for c in cells if c["error"] is None]
     bad = [c for c in cells if c["error"] is not None]
     axes = varied(cells)
     good.sort(key=lambda c: [order(c["flat"].get(a)) for a in axes])
     seconds = sum(c["seconds"] for c in good)
-    lines = [f"# {name}", "", f"{len(good)} cells, {len(bad)} failed, {seconds:,.0f} s of work."]
-    lines += ["", "![](report.png)", ""] if good else [""]
+    lines = [f"{len(good)} cells, {len(bad)} failed, {seconds:,.0f} s of work."]
+    lines += ["", f"![]({picture}.png)", ""] if good else [""]
     if good:
         lines += [f"| {' | '.join([*axes, 'result'])} |", "|---" * (len(axes) + 1) + "|"]
         for cell in good[:SHOWN]:
@@ -58,10 +74,10 @@ def page(name: str, cells: Sequence[Cell]) -> tuple[str, Figure | None]:
         if len(good) > SHOWN:
             lines.append(f"\n… and {len(good) - SHOWN} more in cells.sqlite.")
     if bad:
-        lines += ["", "## Failed", ""]
+        lines += ["", "### Failed", ""]
         for error in sorted({c["error"] for c in bad}):
             lines.append(f"- {sum(c['error'] == error for c in bad)} × {error}")
-    return "\n".join(lines) + "\n", draw(good, axes) if good else None
+    return lines, draw(good, axes) if good else None
 
 
 def varied(cells: Sequence[Cell]) -> list[str]:

@@ -151,9 +151,13 @@ def sweep(
     """
     described = Sweep.from_file(file)
     folder = out or Path("out") / file.stem
-    store = run_sweep(described, folder, engine, retry_failed)
-    errors = [error for error in store.done().values() if error is not None]
-    print(f"{len(store.done())} cells, {len(errors)} failed; {store.path}")
+    cells = described.cells()
+    store = run_cells(cells, folder, engine, retry_failed)
+    known = store.done()
+    mine = {identity(cell) for cell in cells}
+    errors = [error for key in mine if (error := known[key]) is not None]
+    older = f", {len(known) - len(mine)} more of an earlier sweep" * (len(known) > len(mine))
+    print(f"{len(mine)} cells, {len(errors)} failed{older}; {store.path}")
     for error in sorted(set(errors))[:5]:
         print(f"  {errors.count(error)} × {error}")
     return 1 if errors else 0

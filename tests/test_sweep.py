@@ -244,6 +244,32 @@ def test_a_sweep_of_maps(tmp_path, monkeypatch, capsys):
     assert Path("out/report.png").exists()
 
 
+def test_cells_of_an_earlier_sweep_do_not_count(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for numbers, code, said in (
+        ("[12, 13]", 1, "2 cells, 1 failed; "),
+        ("[12]", 0, "1 cells, 0 failed, 1 more of an earlier sweep; "),
+    ):
+        Path("s.toml").write_text(f"command = 'slow'\n[axes]\nnumber = {numbers}")
+        with pytest.raises(SystemExit) as exit_:
+            main(["sweep", "s.toml", "--engine", "serial"])
+        assert exit_.value.code == code
+        assert capsys.readouterr().out.startswith(said)
+
+
+def test_a_report_has_a_section_for_each_command(capsys, tmp_path):
+    run_sweep(Sweep("compare", {"seed": [0]}, {"estimates": 100}), tmp_path, "serial")
+    run_sweep(Sweep("map", {"by": ["variance"]}, {"grid": 2}), tmp_path, "serial")
+    with pytest.raises(SystemExit) as exit_:
+        main(["report", str(tmp_path)])
+    assert exit_.value.code in (None, 0)
+    text = (tmp_path / "report.md").read_text()
+    for command in ("compare", "map"):
+        assert f"## {command}\n\n1 cells, 0 failed" in text
+        assert f"![](report-{command}.png)" in text
+        assert (tmp_path / f"report-{command}.png").exists()
+
+
 def test_sweep_and_report(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("s.toml").write_text(
