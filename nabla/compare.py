@@ -31,7 +31,7 @@ from estimators import (
     measure,
     per_sample_gradients,
 )
-from estimators.report import write_atomically
+from estimators.report import whole, write_atomically
 from nabla.figures import command_line, comparison_figure, save_figure
 from nabla.table import render, with_error
 from nabla.target import load_problem, pick_estimators
@@ -90,9 +90,10 @@ def compare(
         raise ValueError(f"n must be ≥ 1, got {n}")
     if not 0 <= seed < 2**62:
         raise ValueError(f"seed must lie in [0, 2⁶²), got {seed}")
-    require_folder(out)
     what = load_problem(problem, set, mu, log_std, logits, alpha, squash, getattr(torch, dtype))
     what = _move(what, device)
+    folder = out / f"compare-{what.name.replace(':', '.')}"
+    require_folder(folder)
     chosen = pick_estimators(what.policy, estimators)
     exact = what.gradient()
     reports: list[Report] = []
@@ -139,9 +140,10 @@ def compare(
     changed = {"mu": mu, "log_std": log_std, "logits": logits, "alpha": alpha, "n": n}
     settings = [*set, *(f"{k} = {_said(v)}" for k, v in changed.items() if v not in ((), None))]
     settings += ["squashed"] * squash + [noise] * (noise != "independent")
-    folder = out / f"compare-{what.name.replace(':', '.')}"
-    paths = save_comparison(reports, samples, folder, command_line(seed))
-    print_comparison(reports, what, skipped, blind, settings)
+    try:
+        paths = save_comparison(reports, samples, folder, command_line(seed))
+    finally:  # the table is there, whatever cannot be saved
+        print_comparison(reports, what, skipped, blind, settings)
     print("\n".join(map(str, paths)))
     return 0
 
@@ -256,10 +258,8 @@ def save_comparison(
     for r in reports:
         r.save(folder / "reports" / f"{r.estimator.replace(':', '.')}.json")
     write_atomically(folder / "table.csv", tidy_csv(reports))
-    part = folder / "samples.npz.part"
-    with part.open("wb") as file:
+    with whole(folder / "samples.npz") as part, part.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **samples)
-    part.replace(folder / "samples.npz")
     title = f"{reports[0].problem}: {reports[0].estimates:,} estimates, 95 % intervals"
     figure = comparison_figure(reports, samples, title)
     return [folder / "table.csv", *save_figure(figure, folder / "figure", command)]

@@ -1,7 +1,6 @@
 """Figures from reports. They take results and an axis, and compute nothing."""
 
 import math
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from estimators import BIASED, Report
+from estimators.report import whole
 from nabla.statistics import bootstrap_band, interquartile_mean
 
 Z95 = 1.959964
@@ -211,7 +211,6 @@ def save_figure(
 ) -> list[Path]:
     """PDF, SVG and PNG, whole or not at all, with the command that made them in their metadata."""
     saved = []
-    path.parent.mkdir(parents=True, exist_ok=True)
     undated: dict[str, dict[str, str | None]] = {
         ".pdf": {"Subject": command, "CreationDate": None},
         ".svg": {"Description": command, "Date": None},
@@ -219,9 +218,7 @@ def save_figure(
     }
     for suffix in suffixes:
         metadata = undated[suffix]
-        part = path.with_name(f"{path.name}{suffix}.part")
-        with mpl.rc_context({"svg.hashsalt": "nabla"}):
-            figure.savefig(part, format=suffix[1:], dpi=150, metadata=metadata)
-        os.replace(part, path.with_name(path.name + suffix))
         saved.append(path.with_name(path.name + suffix))
+        with whole(saved[-1]) as part, mpl.rc_context({"svg.hashsalt": "nabla"}):
+            figure.savefig(part, format=suffix[1:], dpi=150, metadata=metadata)
     return saved

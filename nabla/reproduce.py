@@ -53,7 +53,8 @@ def reproduce(
             raise ValueError(f"{key} must be ≥ {least}, got {number}")
     if not 0 <= seed < 2**62:
         raise ValueError(f"seed must lie in [0, 2⁶²), got {seed}")
-    require_folder(out)
+    folder = out / f"reproduce-{name}"
+    require_folder(folder)
     study = PUBLISHED[name]()
     curves: list[Curve] = []
     total = sum(len(s.x[s.exact]) for s in study.series) * len(study.entries)
@@ -61,17 +62,15 @@ def reproduce(
         for series in study.series:
             bar.set_description(series.name)
             curves += run_series(study, series, estimates, points, seed, bar.update)
-    folder = out / f"reproduce-{name}"
-    command = command_line(seed)
+    allowed, command = limit(curves), command_line(seed)
     run = {"command": command, "reference": study.reference, "torch": torch.__version__}
-    write_atomically(folder / "run.json", json.dumps(run, indent=1))
-    write_atomically(folder / "table.csv", to_csv(curves))
-    paths = [
-        folder / "table.csv",
-        *save_figure(study_figure(study, curves), folder / "figure", command),
-    ]
-    allowed = limit(curves)
-    print_study(study, curves, allowed, estimates)
+    try:
+        write_atomically(folder / "run.json", json.dumps(run, indent=1))
+        write_atomically(folder / "table.csv", to_csv(curves))
+        figures = save_figure(study_figure(study, curves), folder / "figure", command)
+    finally:  # the table is there, whatever cannot be saved
+        print_study(study, curves, allowed, estimates)
+    paths = [folder / "table.csv", *figures]
     print("\n".join(map(str, paths)))
     return 0 if all(c.agrees(allowed) for c in curves) else 1
 

@@ -234,6 +234,26 @@ def test_an_unwritable_folder_is_named(capsys, tmp_path):
     assert "file" in err
 
 
+def test_a_file_in_the_way_is_told_before_the_work(capsys, tmp_path, monkeypatch):
+    monkeypatch.delattr("nabla.compare.measure")
+    monkeypatch.delattr("nabla.reproduce.run_series")
+    for command, name in (("compare", "report"), ("reproduce", "gal2016")):
+        (tmp_path / f"{command}-{name}").write_text("")
+        code, _, err = run(capsys, command, name, "--out", str(tmp_path))
+        assert code == 2
+        assert f"{command}-{name} is not a folder" in err
+
+
+def test_what_cannot_be_saved_is_printed_and_leaves_nothing(capsys, tmp_path):
+    (tmp_path / "compare-report" / "figure.png").mkdir(parents=True)
+    arguments = ["compare", "report", "--estimates", "100", "--estimators", "reparameterization"]
+    code, out, err = run(capsys, *arguments, "--out", str(tmp_path))
+    assert code == 2
+    assert "figure.png" in err
+    assert "reparameterization " in out
+    assert not list(tmp_path.rglob("*.part"))
+
+
 def test_identities_hold_and_can_fail(capsys):
     code, out, _ = run(capsys, "identities", "--trials", "3")
     assert code == 0
