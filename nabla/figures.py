@@ -55,10 +55,14 @@ def variance_bars(ax: Axes, reports: Sequence[Report], per_q: bool = False) -> N
 
 
 def bars(ax: Axes, values: Mapping[str, tuple[float, float]]) -> None:
-    """{estimator: (value, half an interval)} on a logarithmic axis, from the top."""
+    """{estimator: (value, half an interval)} on a logarithmic axis, from the top.
+
+    What is no more than the rounding of the others is zero.
+    """
+    zero = max(1e-30, 1e-20 * max(value for value, _ in values.values()))
     for y, (name, (value, half)) in enumerate(values.items()):
         colour, marker = style(name)
-        if value > 1e-20:
+        if value > zero:
             ax.barh(y, value, color=colour, alpha=0.35, height=0.7)
             ax.errorbar(
                 value,
@@ -90,16 +94,17 @@ def gradient_violins(
 ) -> None:
     """Single-sample gradients of one parameter on an asinh axis, the exact gradient marked.
 
-    The axis is linear up to 1, or to a smaller power of ten if all of them are smaller.
+    The axis is linear up to 1, or to a smaller power of ten if most estimators stay below it.
     """
     names = list(samples)
-    largest = max(float(abs(x).max()) for x in samples.values())
+    sizes = [abs(x).max() for x in samples.values()]
+    largest = float(max(np.median(sizes), 1e-3 * max(sizes)))
     unit = 10.0 ** min(0, math.floor(math.log10(largest))) if largest > 0 else 1.0
     spread = {name: float(np.ptp(samples[name])) for name in names}
     for y, name in enumerate(names):
         colour, marker = style(name)
         x = samples[name] / unit
-        if spread[name] > 1e-9 * (1 + abs(x).max()):
+        if spread[name] > max(1e-15, 1e-9 * abs(samples[name]).max()):
             parts = ax.violinplot(
                 [np.arcsinh(x)], [y], orientation="horizontal", widths=0.9, showextrema=False
             )
@@ -120,7 +125,7 @@ def gradient_violins(
         ax.axvline(np.arcsinh(exact / unit), color="black", lw=1, ls="--", zorder=2)
     ends = [np.arcsinh(samples[n] / unit) for n in names]
     low, high = min(e.min() for e in ends), max(e.max() for e in ends)
-    ticks = [t for t in _ticks() if low - 0.5 <= np.arcsinh(t) <= high + 0.5]
+    ticks = _ticks(low - 0.5, high + 0.5)
     ax.set_xticks([float(np.arcsinh(t)) for t in ticks], [f"{t * unit:g}" for t in ticks])
     ax.set_xlim(low - 0.3, high + 0.3)
     ax.set_yticks(range(len(names)), [label_of(name) for name in names])
@@ -134,9 +139,19 @@ def label_of(estimator: str) -> str:
     return f"{estimator} (biased)" if estimator in BIASED else estimator
 
 
-def _ticks() -> list[float]:
-    ones = [1.0, *[m * 10.0**e for e in range(1, 12) for m in (1, 3)]]
-    return [-t for t in reversed(ones)] + [0.0] + ones
+def _ticks(low: float, high: float, most: int = 7) -> list[float]:
+    """Zero and powers of ten, with their threefold if there is room, between low and high on an
+    asinh axis; every second, third, … power where there is little."""
+    decades = max(2, math.ceil(max(-low, high) / math.log(10)) + 1)
+    powers = [10.0**e for e in range(decades)]
+    choices = [[1.0, *(m * t for t in powers[1:] for m in (1, 3))], powers]
+    choices += [powers[step::step] for step in range(2, decades)]
+    for ones in choices:
+        both = [*(-t for t in reversed(ones)), 0.0, *ones]
+        ticks = [t for t in both if low <= math.asinh(t) <= high]
+        if len(ticks) <= most:
+            break
+    return ticks
 
 
 def comparison_figure(
