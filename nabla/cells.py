@@ -7,7 +7,8 @@ a JSON value with sums, not only summaries; `folder` is the cell's own, for what
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from estimators import Estimator, Noise, measure
 from nabla.compare import SOURCES
@@ -22,6 +23,33 @@ from sac_minimal.lineage import make_agent
 from sac_minimal.train import fingerprint
 from sac_minimal.train import train as train_agent
 from toy_problems import Problem
+
+SEEDS = 2**62
+
+
+def require_types(cell: Any) -> None:
+    """ValueError on a setting that is not what its annotation says: TOML knows no annotations."""
+    for name, kind in get_type_hints(type(cell)).items():
+        value = getattr(cell, name)
+        if not is_a(value, kind):
+            wanted = kind.__name__ if isinstance(kind, type) else kind
+            raise ValueError(f"{name} must be {wanted}, got {value!r}")
+        if name == "seed" and not 0 <= value < SEEDS:
+            raise ValueError(f"seed must lie in [0, 2⁶²), got {value}")
+
+
+def is_a(value: Any, kind: Any) -> bool:
+    """A whole number is a float too; true and false are no numbers."""
+    of, inner = get_origin(kind), get_args(kind)
+    if of is UnionType:
+        return any(is_a(value, k) for k in inner)
+    if of is Literal:
+        return value in inner
+    if of is tuple:
+        return isinstance(value, tuple) and all(is_a(v, inner[0]) for v in value)
+    if of is dict:
+        return isinstance(value, dict) and all(is_a(v, inner[1]) for v in value.values())
+    return type(value) in ((int, float) if kind is float else (kind,))
 
 
 @dataclass(frozen=True)
@@ -46,6 +74,8 @@ class CompareCell:
             raise ValueError(f"estimates must be ≥ 2 for a variance, got {self.estimates}")
         if self.noise not in SOURCES:
             raise ValueError(f"noise must be one of {', '.join(SOURCES)}, got {self.noise!r}")
+        if self.n is not None and self.n < 1:
+            raise ValueError(f"n must be ≥ 1, got {self.n}")
         pick_estimators(self._problem().policy, [self.estimator])
 
     def compute(self, folder: Path) -> Any:
@@ -98,6 +128,10 @@ class ProbeCell:
     seed: int = 0
 
     def check(self) -> None:
+        least = {"states": 1, "estimates": 2, "through": 2, "at": 0}
+        for name, bound in (least | ({} if self.n is None else {"n": 1})).items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"{name} must be ≥ {bound}, got {getattr(self, name)}")
         saved_agent(Path(self.run), self.at)
 
     def compute(self, folder: Path) -> Any:
@@ -136,10 +170,16 @@ class MapCell:
     def check(self) -> None:
         if self.by not in ("variance", "q"):  # seconds are the machine's
             raise ValueError(f"by must be variance or q, got {self.by!r}")
+        if self.grid is not None and not 2 <= self.grid <= 1000:
+            raise ValueError(f"grid must lie in [2, 1000], got {self.grid}")
+        if self.estimates < 2:
+            raise ValueError(f"estimates must be ≥ 2, got {self.estimates}")
         family = load_family(self.problem, *self._given())
         axes, _ = parse_axes(family, (self.x, self.y), 2)
         policy = family.at(**{name: values[0].item() for name, values in axes.items()}).policy
         pick_estimators(policy, self.estimators)
+        if self.entry not in (known := ("total", *policy.parameters())):
+            raise ValueError(f"entry must be one of {', '.join(known)}, got {self.entry!r}")
 
     def compute(self, folder: Path) -> Any:
         found = mapped(

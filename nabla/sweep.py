@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import tyro
 from tqdm import tqdm
 
-from nabla.cells import CELLS
+from nabla.cells import CELLS, require_types
 from nabla.engines import Done, pmap
 from nabla.store import Store
 from sac_minimal.checkpoint import locked
@@ -42,6 +42,10 @@ class Sweep:
         unknown = set(data) - {"command", "axes", "fixed"}
         if unknown or "command" not in data:
             raise ValueError(f"{path} must have command, axes and fixed, got {', '.join(data)}")
+        for key, kind in (("command", str), ("axes", dict), ("fixed", dict)):
+            if not isinstance(data.get(key, kind()), kind):
+                what = "a name" if kind is str else f"a table, [{key}]"
+                raise ValueError(f"{key} must be {what}, got {data[key]!r}")
         return cls(data["command"], data.get("axes", {}), data.get("fixed", {}))
 
     def cells(self) -> list[Any]:
@@ -61,6 +65,7 @@ class Sweep:
             given = self.fixed | dict(zip(self.axes, values, strict=True))
             try:
                 cell = _cell(kind, given)
+                require_types(cell)
                 cell.check()
             except (ValueError, TypeError) as error:
                 raise ValueError(f"cannot build the cell {given}: {error}") from None
