@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import tyro
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _once(given)
         status = tyro.extras.subcommand_cli_from_dict(
-            COMMANDS,
+            {name: _finished(command) for name, command in COMMANDS.items()},
             prog="nabla",
             description="Estimators of the gradient of E[α log π(a) − Q(a)]: compared, checked.",
             args=given,
@@ -75,6 +76,19 @@ def _once(arguments: Sequence[str]) -> None:
         if option.replace("_", "-") in seen:
             raise ValueError(f"{option} is given twice: say it once, with all its values")
         seen.add(option.replace("_", "-"))
+
+
+def _finished(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command, for which somebody's sys.exit() is an error: the status is ours to give."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except SystemExit as error:
+            raise ValueError(f"what it ran called exit({error.code!r}), so it was left") from error
+
+    return run
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:

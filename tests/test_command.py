@@ -74,6 +74,9 @@ def inplace(a):
 def jumps(a):
     return (a > 0.2).double().sum(-1)
 
+def leaves(a):
+    raise SystemExit(3)
+
 def from_numpy(a):
     return torch.from_numpy(__import__("numpy").cos(3 * a.numpy())).sum(-1)
 
@@ -189,6 +192,7 @@ def test_alpha_reaches_both_halves_of_a_squashed_objective(capsys, tmp_path):
         (["report", "--set", "d=nan"], "d must be finite"),
         (["report", "--set", "m=3", "--set", "phi=0.1"], "--set is given twice"),
         (["own_problem:Q", "--log-std=0", "--log_std=1"], "--log_std is given twice"),
+        (["own_problem:leaves", "--mu", "0"], "called exit(3)"),
         (["landscape", "--set", "components=0"], "components must be ≥ 1"),
         (["squashed", "--squash"], "squashed already"),
         (["bandit", "--squash"], "continuous actions"),
