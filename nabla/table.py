@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+DIGITS = 15  # of a float64 that mean something
+
 
 def render(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Left-aligned first column, the others right-aligned if they hold numbers."""
@@ -22,7 +24,7 @@ def render(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def with_error(value: float, error: float, signed: bool = False) -> str:
-    """1.234 ± 0.012: the error to two digits, the value to the same place."""
+    """1.234 ± 0.012: the error to two digits, the value to the same place, if it has it."""
     sign = "+" if signed else ""
     if not (math.isfinite(value) and math.isfinite(error)):
         return f"{value:{sign}.3g}"
@@ -33,6 +35,8 @@ def with_error(value: float, error: float, signed: bool = False) -> str:
         return f"{value:{sign}.{max(digits, 0)}f} ± {error:.{max(digits, 0)}f}"
     exponent = math.floor(math.log10(max(abs(value), error)))
     places = max(0, digits + exponent)
+    if places > DIGITS - 1:
+        return f"{value:{sign}.{DIGITS}g} ± {error:.2g}"
     return (
         f"({value / 10**exponent:{sign}.{places}f} ± {error / 10**exponent:.{places}f})e{exponent}"
     )

@@ -326,6 +326,7 @@ def test_tables():
     assert with_error(3.0, 0.0) == "3 ± 0"
     assert with_error(1.5e9, 2e7) == "(1.500 ± 0.020)e9"
     assert with_error(float("nan"), 1.0) == "nan"
+    assert with_error(0.1144163446382335803, 1.3e-18, signed=True) == "+0.114416344638234 ± 1.3e-18"
     assert render(["a", "b"], [["x", "1"], ["yy", "10"]]).splitlines()[-1] == "yy  10"
 
 
