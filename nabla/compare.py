@@ -39,6 +39,7 @@ from toy_problems import Problem
 
 SOURCES = {"independent": Noise, "antithetic": Antithetic, "sobol": Sobol}
 SAMPLES = 2000  # single-sample gradients kept for the violins
+MOST = 2**16  # estimates looked at again, where all were alike
 FALSE_ALARM = 1e-4  # for the whole table
 PATHWISE = ("reparam", "sticking", "implicit", "marginalized", "convex")
 
@@ -118,13 +119,12 @@ def compare(
                     compile=compile,
                     progress=partial(_tick, bar),
                 )
-                values = Values(what.objective.Q)
-                samples[name] = single_samples(
-                    estimator,
-                    what.policy,
-                    replace(what.objective, Q=values),
-                    SOURCES[noise](seed + 1, device),
-                )
+                rng = SOURCES[noise](seed + 1, device)
+                samples[name] = single_samples(estimator, what.policy, what.objective, rng)
+                if bool(report.alike.all()) and is_blind(
+                    estimator, what, rng, min(estimates, MOST), report.rounding
+                ):
+                    blind |= {name}
             except Exception as error:  # of the estimator or of somebody's Q
                 if name in estimators:
                     raise
@@ -132,9 +132,6 @@ def compare(
                 skipped[name] = " ".join(str(error).split())
                 continue
             reports.append(report)
-            same = bool(report.alike.all()) and all_alike(samples[name], report.rounding)
-            if same and values.vary:
-                blind |= {name}
     if not reports:
         raise failed[0]
     changed = {"mu": mu, "log_std": log_std, "logits": logits, "alpha": alpha, "n": n}
@@ -314,9 +311,15 @@ def single_samples(
     return torch.cat([g.flatten(1) for g in grads.values()], 1).double().cpu().numpy()
 
 
-def all_alike(draws: np.ndarray, rounding: float) -> bool:
-    """Whether the rows are the same to within rounding."""
-    return bool((np.ptp(draws, axis=0) <= rounding * (1 + np.abs(draws).max(axis=0))).all())
+def is_blind(
+    estimator: Estimator, problem: Problem, rng: Noise, count: int, rounding: float
+) -> bool:
+    """Whether `count` estimates are all alike, though Q takes different values under them."""
+    values = Values(problem.objective.Q)
+    seen = replace(problem.objective, Q=values)
+    draws = single_samples(estimator, problem.policy, seen, rng, count)
+    alike = np.ptp(draws, axis=0) <= rounding * (1 + np.abs(draws).max(axis=0))
+    return values.vary and bool(alike.all())
 
 
 class Values:
