@@ -2,7 +2,7 @@
 
 `exact_moments` splits the line until one policy's integrals agree; for the thousands of cells of
 a map that takes too long. Here a batch of policies sees the same nodes in one backward pass, and
-only those whose two rules disagree go on to twice as many.
+only those whose rules disagree, or that random draws contradict, go on to twice as many.
 """
 
 import math
@@ -12,43 +12,61 @@ import torch
 from torch import Tensor
 
 from estimators.gradients import Estimator, Gradient, per_sample_gradients
+from estimators.moments import Moments
+from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy, require_finite
-from estimators.quadrature import TooManyNodes, _discover, _Draw, _Nodes
+from estimators.quadrature import TooManyNodes, _discover, _Draw, _Nodes, surprising
 
 # The policies of some cells [b], with an objective that may hold numbers of its own for each.
 Cells = Callable[[Tensor], tuple[Estimator, Policy, Objective]]
 
 REACH = 10.0  # ε ∈ [−10, 10]: beyond, N(0, 1) has mass 2e-23
-STEPS = {0: (0,), 1: (64, 128, 256, 512), 2: (64, 128)}  # of the line, by scalar draws
+STEPS = {0: (0,), 1: (64, 128, 256, 512, 2048, 8192), 2: (64, 128)}  # of the line, by scalar draws
+USUAL, FAR = 512, 0.1  # beyond so many steps go cells off by more of their scale than by a jump
+SHIFTS = (0.3819660113, 0.2679491924)  # of the third rule, in its steps: irrational, not alike
 COMBINATIONS = 2**8
+WITNESSES = 2**12  # random draws of one backward pass, at least, that may contradict the nodes
+ROUNDING = (1e-15, 1e-30)  # of mean and variance, where terms of size one cancel
 CHUNK = 2**14  # rows in one backward pass: tensors that stay in cache, on one core
 
 
 def batched_moments(
-    cells: Cells, count: int, tolerance: float = 1e-10
-) -> tuple[Gradient, Gradient, Tensor]:
-    """Mean and variance of one estimate in each of `count` cells, [count, …], and errors [count].
+    cells: Cells, count: int, tolerance: float = 1e-10, least: Tensor | None = None
+) -> tuple[Gradient, Gradient, Tensor, Tensor]:
+    """Mean and variance of one estimate in each of `count` cells, [count, …], the errors of both,
+    [count, 2], and how many steps they took, [count]; `least` of them are taken.
 
     cells(i) gives the estimator, the policies and the objective of the cells i, [b]. Trapezoid
-    sums over ε converge geometrically for smooth Q; the sum over every other node is the second
-    rule. The error is the largest difference of the two in any entry of mean or variance; a cell
-    is done when that is within `tolerance` of its scale. Jumps and kinks of Q leave larger
-    errors, and features narrower than the nodes none: for those there is `exact_moments`.
+    sums over ε converge geometrically for smooth Q. The second rule takes every other node, and
+    a wave too fast for both deceives them alike; a third is shifted, and sees that wave in
+    another phase. The error is the largest difference from them in any entry of the mean, of the
+    variance; a cell is done when both are within `tolerance` of its scale. Jumps and kinks of Q
+    leave larger errors. A feature narrower than the nodes leaves none, but random draws of the
+    neighbouring cells together then vary more than the nodes say: infinite, if to the last.
     Raises TooManyNodes beyond two scalar draws.
     """
     draws, shapes = _look(cells)
     scalars = sum(d.size for d in draws if d.categories is None)
-    todo, error = torch.arange(count), torch.zeros(count, dtype=torch.float64)
+    levels = STEPS[scalars]
+    least = torch.zeros(count) if least is None else least.clamp(max=levels[-1])
+    todo, used = torch.ones(count, dtype=torch.bool), torch.zeros(count, dtype=torch.long)
+    error, scale = torch.zeros(2, count, 2, dtype=torch.float64)
     entries = sum(math.prod(s) for s in shapes.values())
     out = torch.zeros(count, 2, entries, dtype=torch.float64)
-    for steps in STEPS[scalars]:
-        size = max(1, CHUNK // (steps + 1) ** scalars)
-        parts = [_moments(*cells(i), draws, steps) for i in todo.split(size)]
-        out[todo], error[todo], scale = (torch.cat(p) for p in zip(*parts, strict=True))
-        todo = todo[~(error[todo] <= tolerance * scale)]
-        if not len(todo):
-            break
+    zero, rng = torch.tensor(ROUNDING, dtype=torch.float64), Noise()
+    for steps in levels:
+        if steps > USUAL:
+            todo &= (error > FAR * scale).any(1) | (least >= steps)
+        now = (todo & (least <= steps)).nonzero()[:, 0]
+        if not len(now):
+            continue
+        x, rules = _rules(scalars, steps)
+        split = now.split(max(1, CHUNK // len(x)))
+        parts = [_moments(*cells(i), draws, x, rules, rng) for i in split]
+        out[now], error[now], scale[now] = (torch.cat(p) for p in zip(*parts, strict=True))
+        used[now] = steps
+        todo[now] = (error[now] > tolerance * scale[now] + zero).any(1)
     mean, variance = (
         {
             name: part.view(count, *shape)
@@ -58,7 +76,7 @@ def batched_moments(
         }
         for flat in out.unbind(1)
     )
-    return mean, variance, error
+    return mean, variance, error, used
 
 
 def _look(cells: Cells) -> tuple[list[_Draw], dict[str, torch.Size]]:
@@ -76,11 +94,17 @@ def _look(cells: Cells) -> tuple[list[_Draw], dict[str, torch.Size]]:
 
 
 def _moments(
-    estimator: Estimator, policy: Policy, objective: Objective, draws: list[_Draw], steps: int
+    estimator: Estimator,
+    policy: Policy,
+    objective: Objective,
+    draws: list[_Draw],
+    x: Tensor,
+    rules: Tensor,
+    rng: Noise,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """[b, 2, entries] mean and variance, [b] error, [b] scale."""
+    """Nodes [m, scalars], rules [3, m] -> [b, 2, entries] mean and variance, [b, 2] their errors,
+    [b, 2] their scales √E[g²] and E[g²]."""
     require_finite(policy)
-    x, w, coarse = _rule(sum(d.size for d in draws if d.categories is None), steps)
     sizes = [d.categories for d in draws if d.categories is not None for _ in range(d.size)]
     k = torch.cartesian_prod(*[torch.arange(s) for s in sizes]) if sizes else torch.zeros(1, 0)
     k = k.reshape(math.prod(sizes), len(sizes)).long()
@@ -89,38 +113,64 @@ def _moments(
     grads = per_sample_gradients(estimator, policy, objective, len(every_x), nodes)
     if not all(v.isfinite().all() for v in grads.values()):
         raise ValueError("an estimator returned a gradient that is not finite")
-    rules = torch.stack([v.repeat_interleave(len(k)) for v in (w, coarse)])  # [2, rows]
+    weights = rules.repeat_interleave(len(k), 1)  # [3, rows]
     if isinstance(nodes.weight, Tensor):  # of the categories, for each cell
-        rules = rules[..., None] * nodes.weight  # [2, rows, b]
-    mean, square = [], []
-    for v in grads.values():
-        g = v.flatten(2)  # [rows, b, entries]
-        mean.append(_weigh(rules, g))  # [2, b, entries]
-        square.append(_weigh(rules, (g - mean[-1][0]) ** 2))
-    both = torch.stack([torch.cat(mean, -1), torch.cat(square, -1)], 2)  # [2, b, 2, entries]
-    error = (both[0] - both[1]).abs().amax((1, 2))
-    return both[0], error, both[0].abs().amax((1, 2)).clamp(min=1e-6)  # zero is zero
+        weights = weights[..., None] * nodes.weight  # [3, rows, b]
+    g = torch.cat([v.flatten(2) for v in grads.values()], -1)  # [rows, b, entries]
+    mean = _weigh(weights, g)  # [3, b, entries]
+    both = torch.stack([mean, _weigh(weights, (g - mean[0]) ** 2)], 2)  # [3, b, 2, entries]
+    error = (both[1:] - both[0]).abs().amax((0, 3))  # [b, 2]
+    square = (both[0, :, 0] ** 2 + both[0, :, 1]).amax(1)  # [b]
+    scale = torch.stack([square.sqrt(), square], 1)
+    count = max(len(x) // 3, WITNESSES // len(error)) if x.shape[1] else 0
+    if count and _contradicted(estimator, policy, objective, both[0], error, count, rng):
+        error = torch.full_like(error, math.inf)
+    return both[0], error, scale
 
 
-def _weigh(rules: Tensor, g: Tensor) -> Tensor:
-    """Σ_rows rule · g: [2, rows] or [2, rows, b], [rows, b, entries] -> [2, b, entries]."""
-    if rules.ndim == 2:
-        return (rules @ g.flatten(1)).view(2, *g.shape[1:])
-    return torch.einsum("crb,rbe->cbe", rules, g)
+def _contradicted(
+    estimator: Estimator,
+    policy: Policy,
+    objective: Objective,
+    said: Tensor,
+    error: Tensor,
+    count: int,
+    rng: Noise,
+) -> bool:
+    """Whether `count` random draws of every cell, all together, vary more than was said."""
+    grads = per_sample_gradients(estimator, policy, objective, count, rng)
+    g = torch.cat([v.flatten(2) for v in grads.values()], -1)  # [count, b, entries]
+    mean, variance = said.unbind(1)
+    due = variance + error[:, 1:] + 1e-18  # [b, entries]
+    return surprising(Moments.of(((g - mean) ** 2 / due).flatten(0, 1)), torch.ones(()))
 
 
-def _rule(scalars: int, steps: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Nodes [m, scalars], their weights, and the weights of every other node (0 elsewhere)."""
+def _weigh(weights: Tensor, g: Tensor) -> Tensor:
+    """Σ_rows weight · g: [3, rows] or [3, rows, b], [rows, b, entries] -> [3, b, entries]."""
+    if weights.ndim == 2:
+        return (weights @ g.flatten(1)).view(3, *g.shape[1:])
+    return torch.einsum("crb,rbe->cbe", weights, g)
+
+
+def _rules(scalars: int, steps: int) -> tuple[Tensor, Tensor]:
+    """Nodes [m, scalars], and [3, m] the weights of three rules: on all but the shifted nodes, on
+    every other of these, on the shifted ones."""
     if not scalars:
-        one = torch.ones(1, dtype=torch.float64)
-        return one.new_zeros(1, 0), one, one
+        return torch.zeros(1, 0, dtype=torch.float64), torch.ones(3, 1, dtype=torch.float64)
     line = torch.linspace(-REACH, REACH, steps + 1, dtype=torch.float64)
-    density = torch.exp(-(line**2) / 2)
-    other = torch.where(torch.arange(steps + 1) % 2 == 0, density, 0.0)
-    fine, coarse = density / density.sum(), other / other.sum()
-    x = torch.cartesian_prod(*[line] * scalars).view(-1, scalars)
-    return x, product(fine, scalars), product(coarse, scalars)
+    other = torch.where(torch.arange(steps + 1) % 2 == 0, 1.0, 0.0)
+    apart = 2 * (line[1] - line[0])
+    moved = [line[:-1:2] + shift * apart for shift in SHIFTS[:scalars]]
+    x = torch.cat([_product([line] * scalars), _product(moved)])  # [m, scalars]
+    density = torch.exp(-(x**2).sum(1) / 2)
+    shifted = torch.arange(len(x)) >= (steps + 1) ** scalars
+    every_other = _product([other] * scalars).prod(1)
+    on = torch.stack([~shifted, ~shifted, shifted]).double()  # [3, m]
+    on[1, : len(every_other)] *= every_other
+    weights = on * density
+    return x, weights / weights.sum(1, keepdim=True)
 
 
-def product(w: Tensor, times: int) -> Tensor:
-    return w if times == 1 else torch.outer(w, product(w, times - 1)).flatten()
+def _product(lines: list[Tensor]) -> Tensor:
+    """[m] each -> all combinations, [m ** scalars, scalars]."""
+    return torch.cartesian_prod(*lines).view(-1, len(lines))

@@ -316,12 +316,8 @@ def _spikes(policy: Policy) -> Tensor | None:
 def _cross_examine(
     estimator: Estimator, policy: Policy, objective: Objective, mean: Exact, variance: Exact
 ) -> None:
-    """Random draws that vary more about the mean than the nodes say have seen what nodes did not.
-
-    If the mean of squares is r times what it should be and stems from k squares of one size, at
-    most k/r of them were due: Chernoff's bound on that is exp(−k(log r − 1 + 1/r)), here e⁻²⁵.
-    Too little variation is no evidence: heavy tails do that to a sample.
-    """
+    """TooManyNodes if random draws vary more about the mean than the nodes say: they have seen
+    what nodes did not."""
     count = WITNESSES // max(1, policy.batch.numel())
     if count < 1000:
         return
@@ -332,14 +328,23 @@ def _cross_examine(
         seen = Moments.of(squares) if seen is None else seen + Moments.of(squares)
     assert seen is not None
     said = torch.cat([v.flatten() for v in variance.values()])
-    due = said + variance.error + 1e-18
-    r = (seen.mean / due).clamp(min=1.0)
-    k = (seen.mean / seen.sem) ** 2  # not a number, and no evidence, where all squares are alike
-    if (k * (r.log() - 1 + 1 / r) > 25).any():
+    if surprising(seen, said + variance.error + 1e-18):
         raise TooManyNodes(
             "random draws vary more than the nodes say: the estimator has features too narrow for "
             "the nodes; measure it instead"
         )
+
+
+def surprising(squares: Moments, due: Tensor) -> bool:
+    """Whether chance does not explain that squares are on average more than was due.
+
+    If their mean is r times what it should be and stems from k squares of one size, at most k/r
+    of them were due: Chernoff's bound on that is exp(−k(log r − 1 + 1/r)), here e⁻²⁵. Too
+    little variation is no evidence: heavy tails do that to a sample.
+    """
+    r = (squares.mean / due).clamp(min=1.0)
+    k = (squares.mean / squares.sem) ** 2  # not a number, and no evidence, where all are alike
+    return bool((k * (r.log() - 1 + 1 / r) > 25).any())
 
 
 def _gauss_hermite_gradient(policy: Policy, objective: Objective, d: int) -> Exact:

@@ -1,7 +1,7 @@
 """Variances of several estimators on every cell of a grid of problems, exact or measured."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,6 +31,7 @@ from nabla.family import Family
 
 Grid = dict[str, np.ndarray]  # the values along the two axes, x first
 PILOT = 2048  # estimates that the cost is taken from
+TRUSTED = 1e-6  # of 1 + variance, what a cell may be off `exact_moments` beyond its own ±
 
 # Unbiased, and few enough draws for exact moments; the others are there by name. A baseline never
 # hurts the variance, but it costs.
@@ -61,6 +62,7 @@ class Sheet:
     seconds: np.ndarray
     means: list[tuple[np.ndarray, np.ndarray]]  # [cells, entries] and ± for each block
     measured: bool
+    steps: np.ndarray  # of the nodes on each cell; 0 where it was measured
 
     def score(self, by: str) -> tuple[np.ndarray, np.ndarray]:
         """Variance, or variance × cost, with its ±."""
@@ -77,10 +79,13 @@ def evaluate(
     estimates: int,
     seed: int,
     tick: Callable[[int], object] = lambda cells: None,
+    others: Sequence[Sheet] = (),
 ) -> Sheet:
-    """entry: total, mu, log_std or logits. Exact where nodes reach, else `estimates` a cell."""
+    """entry: total, mu, log_std or logits. Exact where nodes reach, else `estimates` a cell.
+    A feature of Q that needed many nodes in one of `others` gets as many here."""
     x, y = grid.values()
-    sheets = {key: np.zeros((len(y), len(x))) for key in ("v", "h", "q", "s")}
+    sheets = {key: np.zeros((len(y), len(x))) for key in ("v", "h", "q", "s", "n")}
+    least = np.max([sheets["n"], *(s.steps for s in others)], 0)
     means, measured = [], False
     costs: dict[tuple[int, ...], Report] = {}
     for where, settings in _blocks(family, grid):
@@ -106,9 +111,11 @@ def evaluate(
             costs[whole] = _measure(estimator, policy, objective, PILOT, seed)
         cost = costs[whole]
         try:
-            mean, variance, error = batched_moments(cells, count)
-            v, h = select(variance, entry).numpy(), error.numpy()
-            means.append((_flat(mean), h[:, None]))
+            needed = torch.as_tensor(least[where].reshape(-1))
+            mean, variance, error, steps = batched_moments(cells, count, least=needed)
+            sheets["n"][where] = steps.numpy().reshape(shape)
+            v, h = select(variance, entry).numpy(), error[:, 1].numpy()
+            means.append((_flat(mean), error[:, :1].numpy()))
         except TooManyNodes:
             measured = True
             reports = [_measure(*cells(torch.tensor([i])), estimates, seed) for i in range(count)]
@@ -123,7 +130,8 @@ def evaluate(
             sheets[key][where] = values.reshape(shape)
         sheets["q"][where], sheets["s"][where] = cost.q_evaluations, cost.seconds
         tick(count)
-    return Sheet(sheets["v"], sheets["h"], sheets["q"], sheets["s"], means, measured)
+    v, h, q, s, n = sheets.values()
+    return Sheet(v, h, q, s, means, measured, n)
 
 
 def _blocks(family: Family, grid: Grid) -> Iterator[tuple[tuple[slice, slice], Grid]]:
@@ -187,12 +195,13 @@ def spot_check(
     entry: str,
     seed: int,
     picks: int = 2,
-) -> float:
-    """Largest deviation of exact sheets from `exact_moments` on random cells, over 1 + variance;
-    nan where there is nothing to compare."""
+) -> tuple[float, bool]:
+    """Largest deviation of exact sheets from `exact_moments` on random cells, over 1 + variance,
+    and whether one is more than 6 times the cell's own ± (and 1e-6 of 1 + variance); nan where
+    there is nothing to compare."""
     rng = np.random.default_rng(seed)
     (nx, x), (ny, y) = grid.items()
-    worst = float("nan")
+    worst, wrong = float("nan"), False
     for name, sheet in sheets.items():
         if sheet.measured:
             continue
@@ -209,7 +218,8 @@ def spot_check(
             exact = sum(float(v.sum()) for v in chosen)
             gap = abs(exact - sheet.variance[j, i]) / (1 + exact)
             worst = gap if not gap <= worst else worst
-    return worst
+            wrong |= bool(gap > 6 * sheet.half[j, i] / (1 + exact) + TRUSTED)
+    return worst, wrong
 
 
 def default_estimators(policy: Policy, by: str) -> dict[str, Estimator]:

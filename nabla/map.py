@@ -140,23 +140,24 @@ def mapped(
     skipped: dict[str, str] = {}
     total = len(chosen) * math.prod(len(v) for v in axes.values())
     with tqdm(total=total, leave=False, disable=None, unit_scale=True) as bar:
-        for name, estimator in chosen.items():
+        for name in sorted(chosen, key=lambda n: n.startswith("score")):  # they see spikes least
             bar.set_description(name)
+            here = (family, axes, name, chosen[name], entry, estimates, seed, bar.update)
             try:
-                sheets[name] = evaluate(
-                    family, axes, name, estimator, entry, estimates, seed, bar.update
-                )
+                sheets[name] = evaluate(*here, list(sheets.values()))
             except (ValueError, TypeError, RuntimeError) as error:
                 if name in estimators:
                     raise
                 skipped[name] = " ".join(str(error).split())
+    sheets = {name: sheets[name] for name in chosen if name in sheets}
     spare = [] if "score_function_optimal" not in skipped else [BEYOND_NODES]
     skipped |= drop_biased(sheets)
     if len(sheets) == 1:  # Q jumps: the score function against itself
         spare += EXTRA
     for name in spare if not estimators else []:
         chosen[name] = CATALOGUE[type(policy)][name]
-        sheets[name] = evaluate(family, axes, name, chosen[name], entry, estimates, seed)
+        here = (family, axes, name, chosen[name], entry, estimates, seed, lambda cells: None)
+        sheets[name] = evaluate(*here, list(sheets.values()))
     if len(sheets) < 2:
         why = "; ".join(f"{name}: {text}" for name, text in skipped.items())
         raise ValueError(f"fewer than two estimators to compare; left out {why}")
@@ -236,7 +237,7 @@ def save_data(result: Map, sheets: dict[str, Sheet], folder: Path, command: str)
     )
 
 
-def print_map(result: Map, sheets: dict[str, Sheet], title: str, check: float) -> None:
+def print_map(result: Map, sheets: dict[str, Sheet], title: str, check: tuple[float, bool]) -> None:
     cells = result.winner.size
     rows = []
     for i, name in enumerate(result.names):
@@ -255,5 +256,16 @@ def print_map(result: Map, sheets: dict[str, Sheet], title: str, check: float) -
     print(render(["estimator", "wins %", "median lead ×", "Q evals", "moments"], rows))
     undecided = 100 * (1 - result.decided.mean())
     print(f"\nnot decided: {undecided:.1f} % of the cells (hatched)")
-    if math.isfinite(check):
-        print(f"random cells against exact_moments: largest deviation {check:.1e} of 1 + variance")
+    missed = 100 * np.mean(np.any([np.isinf(s.half) for s in sheets.values()], 0))
+    if missed:
+        print(
+            f"nodes do not resolve Q on {missed:.1f} % of the cells: random draws vary more than "
+            "they say (± infinite)"
+        )
+    deviation, wrong = check
+    if math.isfinite(deviation):
+        print(
+            f"random cells against exact_moments: largest deviation {deviation:.1e} of 1 + variance"
+        )
+    if wrong:
+        print("That is more than the cells' own ±: do not trust this map, Q is not resolved.")

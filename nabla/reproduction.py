@@ -144,10 +144,11 @@ def exactly(cell: Cell, statistic: str, entry: str) -> tuple[float, float]:
     estimator, policy, objective = cell
     one = policy.map(lambda p: p[None])
     try:
-        mean, variance, errors = batched_moments(lambda i: (estimator, one, objective), 1)
+        mean, variance, errors, _ = batched_moments(lambda i: (estimator, one, objective), 1)
         value = _pick(mean if statistic == "mean" else variance, entry)
-        if float(errors[0]) <= 1e-11 * (1 + abs(value)):
-            return value, float(errors[0])
+        error = float(errors.max())
+        if error <= 1e-11 * (1 + abs(value)):
+            return value, error
     except TooManyNodes:
         pass
     exact_mean, exact_variance = exact_moments(estimator, policy, objective)
