@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,7 +26,8 @@ from nabla.winners import Map, collect, drop_biased, merge
 
 EXACT_GRID, MEASURED_GRID = 100, 16
 EXTRA = ("score_function_value", "score_function")
-BEYOND_NODES = "score_function_leave_one_out"
+OPTIMAL, BEYOND_NODES = "score_function_optimal", "score_function_leave_one_out"
+UNBIASED = (OPTIMAL, "score_function_value", BEYOND_NODES, "score_function")  # whatever Q
 
 
 def map_(
@@ -136,6 +138,43 @@ def mapped(
         raise ValueError(f"--entry {entry}: the policy has {', '.join(policy.parameters())}")
     if grid is None and _needs_measuring(family, axes, chosen, entry, seed):
         axes, logarithmic = parse_axes(family, (x, y), MEASURED_GRID)
+    mine = CATALOGUE[type(policy)]
+    fill = partial(_fill, family, axes, entry, estimates, seed, estimators)
+    sheets, skipped = fill(chosen, {})
+    trusted = [sheets[name] for name in UNBIASED if name in sheets]
+    for name in (OPTIMAL, BEYOND_NODES):
+        if trusted or name in skipped:
+            continue
+        spare, why = fill({name: mine[name]}, sheets)
+        trusted = list(spare.values())
+        if not estimators:
+            chosen, sheets, skipped = chosen | {name: mine[name]}, sheets | spare, skipped | why
+    if not trusted:
+        raise ValueError(f"no unbiased estimator to tell the biased ones by: {why[BEYOND_NODES]}")
+    skipped |= drop_biased(sheets, trusted[0])
+    if not estimators and len(sheets) == 1:  # Q jumps: the score function against itself
+        extra = {name: mine[name] for name in EXTRA}
+        found, why = fill(extra, sheets)
+        chosen, sheets, skipped = chosen | extra, sheets | found, skipped | why
+    if len(sheets) < 2:
+        reasons = "; ".join(f"{name}: {text}" for name, text in skipped.items())
+        raise ValueError(f"fewer than two estimators to compare; left out {reasons}")
+    same = merge(sheets)
+    result = collect(family, axes, logarithmic, sheets, by, entry)
+    return Mapped(family, chosen, sheets, result, skipped, same)
+
+
+def _fill(
+    family: Family,
+    axes: Grid,
+    entry: str,
+    estimates: int,
+    seed: int,
+    asked: Sequence[str],
+    chosen: dict[str, Estimator],
+    others: dict[str, Sheet],
+) -> tuple[dict[str, Sheet], dict[str, str]]:
+    """A sheet of each estimator, and why the rest have none; those asked for must have one."""
     sheets: dict[str, Sheet] = {}
     skipped: dict[str, str] = {}
     total = len(chosen) * math.prod(len(v) for v in axes.values())
@@ -144,26 +183,12 @@ def mapped(
             bar.set_description(name)
             here = (family, axes, name, chosen[name], entry, estimates, seed, bar.update)
             try:
-                sheets[name] = evaluate(*here, list(sheets.values()))
+                sheets[name] = evaluate(*here, [*others.values(), *sheets.values()])
             except (ValueError, TypeError, RuntimeError) as error:
-                if name in estimators:
+                if name in asked:
                     raise
                 skipped[name] = " ".join(str(error).split())
-    sheets = {name: sheets[name] for name in chosen if name in sheets}
-    spare = [] if "score_function_optimal" not in skipped else [BEYOND_NODES]
-    skipped |= drop_biased(sheets)
-    if len(sheets) == 1:  # Q jumps: the score function against itself
-        spare += EXTRA
-    for name in spare if not estimators else []:
-        chosen[name] = CATALOGUE[type(policy)][name]
-        here = (family, axes, name, chosen[name], entry, estimates, seed, lambda cells: None)
-        sheets[name] = evaluate(*here, list(sheets.values()))
-    if len(sheets) < 2:
-        why = "; ".join(f"{name}: {text}" for name, text in skipped.items())
-        raise ValueError(f"fewer than two estimators to compare; left out {why}")
-    same = merge(sheets)
-    result = collect(family, axes, logarithmic, sheets, by, entry)
-    return Mapped(family, chosen, sheets, result, skipped, same)
+    return {name: sheets[name] for name in chosen if name in sheets}, skipped
 
 
 def parse_axes(family: Family, texts: Sequence[str], count: int) -> tuple[Grid, dict[str, bool]]:

@@ -10,13 +10,6 @@ from nabla.family import Family
 from nabla.grid import Grid, Sheet, misses
 from toy_problems.theory_maps import closed_forms
 
-UNBIASED = (
-    "score_function_optimal",
-    "score_function_value",
-    "score_function_leave_one_out",
-    "score_function",
-)
-
 
 @dataclass(frozen=True, eq=False)
 class Map:
@@ -32,13 +25,10 @@ class Map:
     boundaries: list[np.ndarray]  # [y, x] each: a difference, zero on the exact boundary
 
 
-def drop_biased(sheets: dict[str, Sheet]) -> dict[str, str]:
-    """Takes out estimators whose mean is not the score function's, which is unbiased whatever Q:
+def drop_biased(sheets: dict[str, Sheet], reference: Sheet) -> dict[str, str]:
+    """Takes out estimators whose mean is not that of the reference, which is unbiased whatever Q:
     pathwise ones where Q jumps, and exhibits. {taken out: why}."""
-    reference = next((s for name, s in sheets.items() if name in UNBIASED), None)
     out: dict[str, str] = {}
-    if reference is None:
-        return out
     for name in list(sheets):
         share = misses(sheets[name], reference)
         if share > 0.01:
