@@ -19,11 +19,12 @@ Settings = dict[str, Any]  # numbers, or tensors [B] for B problems at once
 
 @dataclass(frozen=True)
 class Family:
-    """make(settings) builds the problem; known: the settings that may vary, with their defaults."""
+    """make(settings) builds the problem; known: the settings that may vary, with their defaults
+    (None: as the policy was given, which may differ between coordinates)."""
 
     name: str
     make: Callable[[Settings], Problem]
-    known: dict[str, float | int]
+    known: dict[str, float | int | None]
 
     def at(self, **settings: Any) -> Problem:
         return self.make({**self.known, **settings})
@@ -93,7 +94,7 @@ def load_family(
     for key in fixed:
         if key not in family.known:
             raise ValueError(f"{name} has no setting {key!r}; it has {', '.join(family.known)}")
-    kinds = {k: type(family.known[k]) for k in fixed}
+    kinds = {k: int if isinstance(family.known[k], int) else float for k in fixed}
     family = replace(family, known={**family.known, **{k: kinds[k](v) for k, v in fixed.items()}})
     return _squashed(family) if squashed else family
 
@@ -122,10 +123,10 @@ def _own(
         return Family(name, build_own, {p.name: p.default for p in parameters})
     policy = make_policy(mu, log_std, logits, torch.float64)
     own = {p.name: p.default for p in parameters[1:] if isinstance(p.default, float | int)}
-    free: dict[str, float | int] = {"alpha": 1.0, **own}
+    free: dict[str, float | int | None] = {"alpha": 1.0, **own}
     parts = {k: p for k, p in policy.parameters().items() if k in ("mu", "log_std")}
     if not logits:
-        free |= {k: float(p.mean()) for k, p in parts.items()}
+        free |= dict.fromkeys(parts)
 
     def from_q(s: Settings) -> Problem:
         tensors = {k: v for k, v in s.items() if isinstance(v, Tensor) and v.ndim}
@@ -134,7 +135,7 @@ def _own(
         moved = {
             k: torch.as_tensor(s[k], dtype=torch.float64)[..., None].expand(*size, *p.shape).clone()
             for k, p in parts.items()
-            if k in s and (isinstance(s[k], Tensor) or s[k] != free[k])
+            if s.get(k) is not None
         }
         there = type(policy)(**{**there.parameters(), **moved})
         mine = {k: s[k] for k in own}

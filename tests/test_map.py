@@ -323,6 +323,16 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(capsys, tmp_path, argument
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("own")
+def test_a_number_moves_every_coordinate_whatever_their_mean_was():
+    given = ((-1.0, 1.0), (-0.5, 0.5))
+    assert load_family("own_maps:Q", [], *given).at().policy.mu.tolist() == [-1, 1]
+    for number in (0.0, 0.3):
+        moved = load_family("own_maps:Q", [f"mu={number}", f"log_std={number}"], *given)
+        assert moved.at().policy.mu.tolist() == [number] * 2
+        assert moved.at().policy.log_std.tolist() == [number] * 2
+
+
 def test_leave_one_out_and_mixtures_take_two_dimensions_of_nodes():
     mixture = Mixture(*(torch.zeros(2, *s, dtype=FLOAT) for s in ((2,), (2, 1), (2, 1))))
     objective = build("cosine").objective
