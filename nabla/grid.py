@@ -176,8 +176,11 @@ def _measure(
 
 def misses(sheet: Sheet, reference: Sheet) -> float:
     """The share of cells on which the mean is not the reference's, by 6 ± of both together."""
+    deviation = float(reference.variance.max()) ** 0.5  # what rounding is measured by
     off = [
-        (np.abs(mean - known) > 6 * np.hypot(half, slack) + 1e-9 * (1 + np.abs(known))).any(1)
+        (np.abs(mean - known) > 6 * np.hypot(half, slack) + 1e-9 * (deviation + np.abs(known))).any(
+            1
+        )
         for (mean, half), (known, slack) in zip(sheet.means, reference.means, strict=True)
     ]
     return float(np.concatenate(off).mean())

@@ -44,13 +44,14 @@ def merge(sheets: dict[str, Sheet]) -> dict[str, str]:
     """Takes out estimators whose exact variance is that of an earlier one everywhere, unless it
     leaves one alone: {taken out: the earlier one}."""
     same: dict[str, str] = {}
+    zero = 1e-12 * max(float(s.variance.max()) for s in sheets.values())  # rounding, on any scale
     for name, sheet in list(sheets.items()):
         for other in list(sheets)[: list(sheets).index(name)]:
             exact = not sheet.measured and not sheets[other].measured
             if (
                 exact
                 and len(sheets) > 2
-                and np.allclose(sheet.variance, sheets[other].variance, rtol=1e-9, atol=1e-12)
+                and np.allclose(sheet.variance, sheets[other].variance, rtol=1e-9, atol=zero)
             ):
                 same[name] = other
                 del sheets[name]

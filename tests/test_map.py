@@ -27,6 +27,7 @@ from estimators import (
 from estimators.batched import batched_moments
 from nabla.family import load_family
 from nabla.grid import evaluate, spot_check
+from nabla.map import mapped
 from toy_problems import PROBLEMS, build, theory
 
 FLOAT = torch.float64
@@ -220,6 +221,9 @@ from toy_problems import Problem
 def Q(a, w=2.0):
     return torch.cos(w * a[..., 0]) - a[..., 0] ** 2
 
+def wave(a, w=3.0, unit=1.0):
+    return unit * torch.cos(w * a).sum(-1)
+
 def jumps(a, at=0.0):
     return (a[..., 0] > at).double()
 
@@ -321,6 +325,21 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(capsys, tmp_path, argument
     assert said in err
     assert len(err.splitlines()) == 1
     assert not out.exists()
+
+
+@pytest.mark.usefixtures("own")
+def test_the_unit_of_q_decides_nothing():
+    """Q → cQ and α → cα multiply every variance by c²."""
+
+    def winners(unit):
+        axes = ("own_maps:wave", "w=1:8", "log_std=-1:0", (), "q", "total", 4, 2, 0)
+        return mapped(*axes, ([f"unit={unit}"], (0.2,), (), (), 0.0, False)).result
+
+    one, tiny = winners(1.0), winners(1e-11)
+    assert tiny.names == one.names
+    assert np.allclose(tiny.scores, 1e-22 * one.scores, rtol=1e-6, atol=0)
+    assert (tiny.winner == one.winner).all()
+    assert (tiny.decided == one.decided).all()
 
 
 @pytest.mark.usefixtures("own")
