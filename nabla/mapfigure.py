@@ -37,7 +37,7 @@ def map_figure(result: Map, title: str) -> Figure:
     ax.pcolormesh(ex, ey, image, rasterized=True)
     if not result.decided.all():
         _hatch(ax, result, ex, ey)
-    for line in result.boundaries:
+    for line in result.boundaries if min(len(x), len(y)) > 1 else []:  # a row has no contours
         ax.contour(x, y, line, levels=[0.0], colors="black", linewidths=1.8)
     _marks(ax, result, x, y)
     ax.set_xlim(ex[0], ex[-1])

@@ -262,6 +262,8 @@ def own(tmp_path, monkeypatch):
          "score_function_leave_one_out"),
         (["own_maps:jumps", "--x", "at=-.1:.1", "--y", "alpha=.01:.1", "--mu", *["0"] * 11,
           "--estimates", "500"], "left out reparameterization: its mean is not the gradient"),
+        (["quadratic", "--x", "d=2:2.3", "--y", "condition=1:100:log", "--entry", "mu", "--set",
+          "sigma=0.3"], "exact"),
         (["bandit", "--x", "alpha=0.1:1", "--y", "arms=2:4"], "exact"),
         (["cosine", "--x", "sigma=0.3:1", "--y", "mu=0:1", "--by", "q"], "Q evaluations"),
         (["cosine", "--x", "sigma=0.3:1", "--y", "mu=0:1", "--by", "seconds"], "time"),
