@@ -189,7 +189,7 @@ class MapCell:
         result = found.result
         return {
             "names": result.names,
-            "wins": [float((result.winner == i).mean()) for i in range(len(result.names))],
+            "wins": result.wins,
             "axes": {name: values.tolist() for name, values in result.grid.items()},
             "scores": result.scores.tolist(),
             "decided": result.decided.tolist(),

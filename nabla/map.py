@@ -263,7 +263,6 @@ def save_data(result: Map, sheets: dict[str, Sheet], folder: Path, command: str)
 
 
 def print_map(result: Map, sheets: dict[str, Sheet], title: str, check: tuple[float, bool]) -> None:
-    cells = result.winner.size
     rows = []
     for i, name in enumerate(result.names):
         won = (result.winner == i) & result.decided
@@ -271,13 +270,13 @@ def print_map(result: Map, sheets: dict[str, Sheet], title: str, check: tuple[fl
         rows.append(
             [
                 name,
-                f"{100 * won.sum() / cells:.1f}",
+                f"{100 * result.wins[i]:.1f}",
                 f"{np.median(lead):.3g}" if won.any() else "–",
                 f"{sheets[name].q_evaluations.mean():g}",
                 "measured" if sheets[name].measured else "exact",
             ]
         )
-    print(f"{title}\n{cells:,} cells\n")
+    print(f"{title}\n{result.winner.size:,} cells\n")
     print(render(["estimator", "wins %", "median lead ×", "Q evals", "moments"], rows))
     undecided = 100 * (1 - result.decided.mean())
     print(f"\nnot decided: {undecided:.1f} % of the cells (hatched)")

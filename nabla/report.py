@@ -107,7 +107,9 @@ def summary(cell: Cell) -> str:
         return f"return {result['metrics'][-1]['return']:.1f}"
     if command == "map":
         shares = sorted(zip(result["wins"], result["names"], strict=True), reverse=True)
-        return ", ".join(f"{name} {share:.0%}" for share, name in shares)
+        undecided = 1 - np.mean(result["decided"])
+        rest = f", not decided {undecided:.0%}" if undecided else ""
+        return ", ".join(f"{name} {share:.0%}" for share, name in shares) + rest
     return f"{len(result['estimators'])} estimators"
 
 

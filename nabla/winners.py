@@ -24,6 +24,12 @@ class Map:
     decided: np.ndarray  # [y, x]
     boundaries: list[np.ndarray]  # [y, x] each: a difference, zero on the exact boundary
 
+    @property
+    def wins(self) -> list[float]:
+        """The share of all cells that each is decided to win."""
+        every = range(len(self.names))
+        return [float(((self.winner == i) & self.decided).mean()) for i in every]
+
 
 def drop_biased(sheets: dict[str, Sheet], reference: Sheet) -> dict[str, str]:
     """Takes out estimators whose mean is not that of the reference, which is unbiased whatever Q:

@@ -18,6 +18,7 @@ from slow_cell import SlowCell
 from nabla.cells import CELLS, CompareCell, TrainCell
 from nabla.cli import main
 from nabla.engines import pmap
+from nabla.report import summary
 from nabla.store import Store
 from nabla.sweep import Sweep, identity, run_sweep
 from sac_minimal.config import Config
@@ -242,7 +243,7 @@ def test_a_sweep_of_maps(tmp_path, monkeypatch, capsys):
     assert [row["error"] for row in rows] == [None] * 4
     for row in rows:
         result = row["result"]
-        assert sum(result["wins"]) == pytest.approx(1)
+        assert sum(result["wins"]) == pytest.approx(np.mean(result["decided"]))
         scores = np.array(result["scores"])
         assert scores.shape == (len(result["names"]), 5, 5)
         tau, distance = np.meshgrid(*result["axes"].values())
@@ -281,6 +282,17 @@ def test_a_report_has_a_section_for_each_command(capsys, tmp_path):
         assert f"## {command}\n\n1 cells, 0 failed" in text
         assert f"![](report-{command}.png)" in text
         assert (tmp_path / f"report-{command}.png").exists()
+
+
+def test_a_cell_counts_the_wins_that_are_decided(tmp_path):
+    own = {"x": "condition=1:9", "y": "sigma=0.3:0.9", "set": {"d": 11}}
+    result = CELLS["map"]("quadratic", grid=3, estimates=20, **own).compute(tmp_path)
+    decided = np.array(result["decided"])
+    assert 0 < decided.mean() < 1
+    best = np.argmin(result["scores"], 0)
+    assert result["wins"] == [((best == i) & decided).mean() for i in range(len(result["names"]))]
+    shown = summary({"result": result, "config": {"command": "map"}})
+    assert shown.endswith(f", not decided {1 - decided.mean():.0%}")
 
 
 def test_sweep_and_report(capsys, tmp_path, monkeypatch):
