@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from scipy.ndimage import binary_erosion
 
+from estimators import BIASED
 from nabla.family import Family
 from nabla.grid import Grid, Sheet, misses
 from toy_problems.theory_maps import closed_forms
@@ -38,10 +39,8 @@ def drop_biased(sheets: dict[str, Sheet], reference: Sheet) -> dict[str, str]:
     for name in list(sheets):
         share = misses(sheets[name], reference)
         if share > 0.01:
-            out[name] = (
-                f"its mean is not the gradient on {100 * share:.0f} % of the cells "
-                "(pathwise estimators miss the jumps of Q)"
-            )
+            why = BIASED.get(name, "pathwise estimators miss the jumps of Q")
+            out[name] = f"its mean is not the gradient on {100 * share:.0f} % of the cells ({why})"
             del sheets[name]
     return out
 

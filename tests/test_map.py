@@ -267,6 +267,8 @@ def own(tmp_path, monkeypatch):
         (["bandit", "--x", "alpha=0.1:1", "--y", "arms=2:4"], "exact"),
         (["cosine", "--x", "sigma=0.3:1", "--y", "mu=0:1", "--by", "q"], "Q evaluations"),
         (["cosine", "--x", "sigma=0.3:1", "--y", "mu=0:1", "--by", "seconds"], "time"),
+        (["cosine", "--x", "sigma=0.3:1", "--y", "mu=0:1", "--estimators", "score_function",
+          "reparameterization", "score_function_batch_mean"], "cells (the gradient times 1 − 1/n)"),
         (["squashed", "--x", "sigma=0.3:1", "--y", "frequency=1:3", "--set", "mu=1"], "exact"),
         (["cosine", "--x", "sigma=0.3:1", "--y", "mu=0:1", "--squash"], "exact"),
     ],
