@@ -25,6 +25,7 @@ class Family:
     name: str
     make: Callable[[Settings], Problem]
     known: dict[str, float | int | None]
+    fixed: tuple[str, ...] = ()  # those that were given a number
 
     def at(self, **settings: Any) -> Problem:
         return self.make({**self.known, **settings})
@@ -95,7 +96,8 @@ def load_family(
         if key not in family.known:
             raise ValueError(f"{name} has no setting {key!r}; it has {', '.join(family.known)}")
     kinds = {k: int if isinstance(family.known[k], int) else float for k in fixed}
-    family = replace(family, known={**family.known, **{k: kinds[k](v) for k, v in fixed.items()}})
+    numbers = {k: kinds[k](v) for k, v in fixed.items()}
+    family = replace(family, known={**family.known, **numbers}, fixed=tuple(fixed))
     return _squashed(family) if squashed else family
 
 

@@ -210,6 +210,8 @@ def parse_axes(family: Family, texts: Sequence[str], count: int) -> tuple[Grid, 
             raise ValueError(
                 f"{family.name} has no setting {name!r}; it has {', '.join(family.known)}"
             )
+        if name in family.fixed:
+            raise ValueError(f"{name} is an axis: it cannot be set to one number as well")
         if name in grid:
             raise ValueError(f"the two axes must differ, both are {name!r}")
         log = parts[2:] == ["log"]

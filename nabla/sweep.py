@@ -60,6 +60,11 @@ class Sweep:
         for name, values in self.axes.items():
             if not isinstance(values, list | tuple) or not values:
                 raise ValueError(f"axis {name} needs a list of at least one value, got {values!r}")
+        inner = self.fixed.get("set")
+        set_ = {f"set.{key}" for key in inner} if isinstance(inner, dict) else set()
+        twice = [name for name in self.axes if name in self.fixed or name in set_]
+        if twice:
+            raise ValueError(f"{twice[0]} is in [axes] and in [fixed]: leave it in one of them")
         cells = []
         for values in itertools.product(*self.axes.values()):
             given = self.fixed | dict(zip(self.axes, values, strict=True))

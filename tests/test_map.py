@@ -299,6 +299,8 @@ def test_maps_of_other_problems(capsys, tmp_path, arguments, said):
         (["cosine", "--x", "sigma=.1:1", "--y", "mu=0:1", "--estimates", "1"], "estimates"),
         (["cosine", "--x", "sigma=.1:1", "--y", "mu=0:1", "--seed", "-1"], "seed"),
         (["cosine", "--x", "sigma=.1:1", "--y", "mu=0:1", "--set", "z=1"], "no setting 'z'"),
+        (["cosine", "--x", "sigma=.1:1", "--y", "mu=0:1", "--set", "sigma=1"], "sigma is an axis"),
+        (["cosine", "--x", "sigma=.1:1", "--y", "alpha=.1:1", "--alpha", "1"], "alpha is an axis"),
         (["cosine", "--x", "sigma=.1:1", "--y", "mu=0:1", "--mu", "1"], "--set"),
         (["cosine", "--x", "sigma=.1:1", "--y", "mu=0:1", "--estimators", "exact"], "two"),
         (

@@ -199,6 +199,11 @@ def test_a_full_disk_keeps_what_was_recorded(tmp_path):
         ("command = 'train'\n[fixed]\nbatch = 0", "batch must be ≥ 1"),
         ("command = 'train'\n[fixed]\nbatch = 'many'", "cannot build the cell"),
         ("command = 'probe'\n[fixed]\nrun = 'nowhere'", "nowhere is not a run"),
+        ("command = 'compare'\n[axes]\nseed = [1]\n[fixed]\nseed = 2", "seed is in [axes] and in"),
+        (
+            "command = 'compare'\n[axes]\n'set.m' = [1]\n[fixed]\nset = {m = 2}",
+            "set.m is in [axes]",
+        ),
         ("command: compare", "cannot read the sweep"),
         ("command = 3", "command must be a name, got 3"),
         ("command = 'compare'\naxes = [1]", "axes must be a table, [axes], got [1]"),
