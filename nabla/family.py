@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from estimators import Categorical, Noise, Objective, Policy, squash
-from nabla.target import load_object, make_policy, parse_settings
+from estimators import Noise, Objective, Policy
+from nabla.target import load_object, make_policy, parse_settings, squash_problem
 from toy_problems import PROBLEMS, Problem, build
 
 Settings = dict[str, Any]  # numbers, or tensors [B] for B problems at once
@@ -98,7 +98,11 @@ def load_family(
     kinds = {k: int if isinstance(family.known[k], int) else float for k in fixed}
     numbers = {k: kinds[k](v) for k, v in fixed.items()}
     family = replace(family, known={**family.known, **numbers}, fixed=tuple(fixed))
-    return _squashed(family) if squashed else family
+    if squashed:
+        squash_problem(family.at())  # says now if it cannot
+        bare = family.make
+        family = replace(family, make=lambda s: squash_problem(bare(s)))
+    return family
 
 
 def _own(
@@ -149,14 +153,3 @@ def _own(
         return Problem(name, there, Objective(Q, s["alpha"]))
 
     return Family(name, from_q, free)
-
-
-def _squashed(family: Family) -> Family:
-    if isinstance(family.at().policy, Categorical):
-        raise ValueError("--squash is for continuous actions, these are indices")
-
-    def make(s: Settings) -> Problem:
-        problem = family.make(s)
-        return replace(problem, objective=squash(problem.objective), value=None)
-
-    return replace(family, make=make)

@@ -57,12 +57,17 @@ def load_problem(
     if mu or log_std or logits:
         problem = replace(problem, policy=change_policy(problem.policy, mu, log_std, logits))
     if squashed:
-        if problem.name in ("squashed", "mlp"):
-            raise ValueError(f"{problem.name} is squashed already")
-        if isinstance(problem.policy, Categorical):
-            raise ValueError("--squash is for continuous actions, these are indices")
-        problem = replace(problem, objective=squash(problem.objective), value=None)
+        problem = squash_problem(problem)
     return replace(problem, policy=problem.policy.map(lambda p: p.to(dtype)))
+
+
+def squash_problem(problem: Problem) -> Problem:
+    """The same Q of the tanh of the actions, where that makes sense."""
+    if problem.name in ("squashed", "mlp"):
+        raise ValueError(f"{problem.name} is squashed already")
+    if isinstance(problem.policy, Categorical):
+        raise ValueError("--squash is for continuous actions, these are indices")
+    return replace(problem, objective=squash(problem.objective), value=None)
 
 
 def load_object(name: str) -> Callable[..., Any]:

@@ -318,6 +318,7 @@ def test_maps_of_other_problems(capsys, tmp_path, arguments, said):
             ],
             "landing: its mean is not the gradient",
         ),
+        (["squashed", "--x", "sigma=.3:1", "--y", "mu=0:1", "--squash"], "squashed already"),
         (["own_maps:Q", "--x", "w=1:4", "--y", "alpha=0.1:1"], "needs a policy"),
         (["own_maps:Q", "--x", "w=1:4", "--y", "alpha=0.1:1", "--mu", "0", "--set", "v=1"], "'v'"),
         (["own_maps:wrong", "--x", "frequency=1:4", "--y", "sigma=0.1:1"], "must return"),
