@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from estimators import Noise, Objective, Policy
-from nabla.target import load_object, make_policy, parse_settings, squash_problem
+from nabla.target import like, load_object, make_policy, parse_settings, squash_problem
 from toy_problems import PROBLEMS, Problem, build
 
 Settings = dict[str, Any]  # numbers, or tensors [B] for B problems at once
@@ -95,8 +95,7 @@ def load_family(
     for key in fixed:
         if key not in family.known:
             raise ValueError(f"{name} has no setting {key!r}; it has {', '.join(family.known)}")
-    kinds = {k: int if isinstance(family.known[k], int) else float for k in fixed}
-    numbers = {k: kinds[k](v) for k, v in fixed.items()}
+    numbers = {k: like(k, family.known[k], v) for k, v in fixed.items()}
     family = replace(family, known={**family.known, **numbers}, fixed=tuple(fixed))
     if squashed:
         squash_problem(family.at())  # says now if it cannot

@@ -102,13 +102,22 @@ def called(found: Callable[..., Any], name: str, settings: dict[str, float]) -> 
     for key in settings:
         if key not in known:
             raise ValueError(f"{name} has no setting {key!r}; it has {', '.join(known) or 'none'}")
-    problem = found(**{k: type(known[k].default)(v) for k, v in settings.items()})
+    problem = found(**{k: like(k, known[k].default, v) for k, v in settings.items()})
     if not isinstance(problem, Problem):
         raise ValueError(
             f"{name} must return a toy_problems.Problem (or take actions as its first "
             f"argument, if it is a Q), got {type(problem).__name__}"
         )
     return problem
+
+
+def like(name: str, default: Any, number: float) -> float | int:
+    """The number, whole if the default is; ValueError rather than another number."""
+    if not isinstance(default, int):
+        return float(number)
+    if number != number // 1:
+        raise ValueError(f"{name} must be a whole number, got {number:g}")
+    return type(default)(number)
 
 
 def make_policy(

@@ -155,6 +155,9 @@ fixed = made()
 def number(w=3.0):
     return w
 
+def whole(m=2):
+    return made(m)
+
 def nan(a):
     return a[..., 0] / 0 - a[..., 0] / 0
 
@@ -233,6 +236,7 @@ def test_measured_time_is_a_cost_too(capsys):
         (["own_advice:Q", "--mu", "0", "--set", "w=1"], "--set"),
         (["own_advice:made", "--set", "v=1"], "'v'"),
         (["own_advice:number"], "must return"),
+        (["own_advice:whole", "--set", "m=2.7"], "m must be a whole number, got 2.7"),
         (["own_advice:nan", "--mu", "0"], "not finite"),
         (["own_advice:absent"], "no attribute"),
     ],

@@ -224,8 +224,8 @@ def Q(a, w=2.0):
 def wave(a, w=3.0, unit=1.0):
     return unit * torch.cos(w * a).sum(-1)
 
-def jumps(a, at=0.0):
-    return (a[..., 0] > at).double()
+def jumps(a, at=0.0, times=1):
+    return times * (a[..., 0] > at).double()
 
 def made(frequency=2.0, sigma=0.5):
     mu = torch.zeros(1, dtype=torch.float64)
@@ -321,6 +321,20 @@ def test_maps_of_other_problems(capsys, tmp_path, arguments, said):
         (["squashed", "--x", "sigma=.3:1", "--y", "mu=0:1", "--squash"], "squashed already"),
         (["own_maps:Q", "--x", "w=1:4", "--y", "alpha=0.1:1"], "needs a policy"),
         (["own_maps:Q", "--x", "w=1:4", "--y", "alpha=0.1:1", "--mu", "0", "--set", "v=1"], "'v'"),
+        (
+            [
+                "own_maps:jumps",
+                "--x",
+                "at=-1:1",
+                "--y",
+                "mu=-1:1",
+                "--mu",
+                "0",
+                "--set",
+                "times=2.7",
+            ],
+            "times must be a whole number, got 2.7",
+        ),
         (["own_maps:wrong", "--x", "frequency=1:4", "--y", "sigma=0.1:1"], "must return"),
         (["own_maps:made", "--x", "frequency=1:4", "--y", "sigma=.1:1", "--mu", "0"], "its own"),
     ],
