@@ -1,8 +1,9 @@
 """`nabla advise`: which estimator to use on a problem, and whether the difference matters."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
+import torch
 import tyro
 
 from nabla.advising import candidates_for
@@ -28,6 +29,7 @@ def advise(
     logits: tuple[float, ...] = (),
     alpha: float | None = None,
     squash: bool = False,
+    dtype: Literal["float64", "float32"] = "float64",
 ) -> int:
     """Rank the unbiased estimators that apply by measured variance × measured cost.
 
@@ -51,6 +53,7 @@ def advise(
         logits: component or action logits of the policy.
         alpha: temperature.
         squash: take tanh of the actions.
+        dtype: of the policy.
     """
     if gradient_cost is not None and not (math.isfinite(gradient_cost) and gradient_cost >= 0):
         raise ValueError(f"gradient-cost must be finite and ≥ 0, got {gradient_cost}")
@@ -60,7 +63,7 @@ def advise(
         raise ValueError(f"estimates must be ≥ 1000 for intervals, got {estimates}")
     if not 0 <= seed < 2**62:
         raise ValueError(f"seed must lie in [0, 2⁶²), got {seed}")
-    what = load_problem(problem, set, mu, log_std, logits, alpha, squash)
+    what = load_problem(problem, set, mu, log_std, logits, alpha, squash, getattr(torch, dtype))
     if what.policy.batch:
         raise ValueError(f"{problem} has {what.policy.batch.numel()} policies: advise takes one")
     wants = Wants(differentiable, several, gradient_cost, budget)

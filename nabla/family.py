@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from estimators import Noise, Objective, Policy
-from nabla.target import like, load_object, make_policy, parse_settings, squash_problem
+from nabla.target import (
+    like,
+    load_object,
+    make_policy,
+    parse_settings,
+    require_dtype,
+    squash_problem,
+)
 from toy_problems import PROBLEMS, Problem, build
 
 Settings = dict[str, Any]  # numbers, or tensors [B] for B problems at once
@@ -127,6 +134,7 @@ def _own(
 
         return Family(name, build_own, {p.name: p.default for p in parameters})
     policy = make_policy(mu, log_std, logits, torch.float64)
+    require_dtype(name, found, policy, "a function, lambda a: critic(a.float()).double()")
     own = {p.name: p.default for p in parameters[1:] if isinstance(p.default, float | int)}
     free: dict[str, float | int | None] = {"alpha": 1.0, **own}
     parts = {k: p for k, p in policy.parameters().items() if k in ("mu", "log_std")}

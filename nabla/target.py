@@ -17,6 +17,7 @@ from estimators import (
     Estimator,
     Gaussian,
     Mixture,
+    Noise,
     Objective,
     Policy,
     squash,
@@ -49,6 +50,7 @@ def load_problem(
             problem = found
         else:
             policy = make_policy(mu, log_std, logits, dtype)
+            require_dtype(name, found, policy, "--dtype float32")
             problem = Problem(name, policy, Objective(found, 1.0 if alpha is None else alpha))
             mu = log_std = logits = ()
     else:
@@ -86,6 +88,20 @@ def load_object(name: str) -> Callable[..., Any]:
     if not (callable(found) or isinstance(found, Problem)):
         raise ValueError(f"{name} is neither a function nor a Problem but {type(found).__name__}")
     return found
+
+
+def require_dtype(name: str, Q: Callable[..., Any], policy: Policy, instead: str) -> None:
+    """ValueError if Q refuses the policy's actions but takes them in single precision."""
+    a = policy.sample(1, Noise())
+    try:
+        Q(a)
+    except Exception as error:
+        try:
+            Q(a.float())
+        except Exception:  # it is not that: the estimators will tell
+            return
+        why = f"{name} takes float32 actions alone ({error})"
+        raise ValueError(f"{why}: give {instead}, or make it float64 (critic.double())") from None
 
 
 def makes_a_problem(found: Any) -> bool:

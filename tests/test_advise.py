@@ -158,6 +158,9 @@ def number(w=3.0):
 def whole(m=2):
     return made(m)
 
+def critic(a):
+    return (a @ torch.ones(1, 3)).sin().sum(-1)  # float32, as a module of torch.nn
+
 def nan(a):
     return a[..., 0] / 0 - a[..., 0] / 0
 
@@ -180,6 +183,7 @@ def own(tmp_path, monkeypatch):
         ["own_advice:Q", "--mu", "0.1", "1"],
         ["own_advice:Q", "--mu", "-1", "1", "--logits", "0", "0.5"],
         ["own_advice:made", "--set", "w=5"],
+        ["own_advice:critic", "--mu", "0.1", "--dtype", "float32"],
         ["own_advice:fixed", "--no-differentiable"],
     ],
 )
@@ -236,6 +240,7 @@ def test_measured_time_is_a_cost_too(capsys):
         (["own_advice:Q", "--mu", "0", "--set", "w=1"], "--set"),
         (["own_advice:made", "--set", "v=1"], "'v'"),
         (["own_advice:number"], "must return"),
+        (["own_advice:critic", "--mu", "0"], "give --dtype float32"),
         (["own_advice:whole", "--set", "m=2.7"], "m must be a whole number, got 2.7"),
         (["own_advice:nan", "--mu", "0"], "not finite"),
         (["own_advice:absent"], "no attribute"),

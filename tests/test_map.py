@@ -227,6 +227,9 @@ def wave(a, w=3.0, unit=1.0):
 def jumps(a, at=0.0, times=1):
     return times * (a[..., 0] > at).double()
 
+def critic(a):
+    return (a @ torch.ones(1, 3)).sin().sum(-1)  # float32, as a module of torch.nn
+
 def made(frequency=2.0, sigma=0.5):
     mu = torch.zeros(1, dtype=torch.float64)
     Q = lambda a: torch.sin(frequency * a).sum(-1)
@@ -334,6 +337,10 @@ def test_maps_of_other_problems(capsys, tmp_path, arguments, said):
                 "times=2.7",
             ],
             "times must be a whole number, got 2.7",
+        ),
+        (
+            ["own_maps:critic", "--x", "mu=-1:1", "--y", "log_std=-1:1", "--mu", "0"],
+            "float32 actions alone",
         ),
         (["own_maps:wrong", "--x", "frequency=1:4", "--y", "sigma=0.1:1"], "must return"),
         (["own_maps:made", "--x", "frequency=1:4", "--y", "sigma=.1:1", "--mu", "0"], "its own"),
