@@ -180,7 +180,8 @@ def test_winners_on_the_quadratic_critic_are_theory_s(capsys, tmp_path, entry):
     )  # fmt: skip
     assert (code, err) == (0, "")
     folder = tmp_path / "map-sac_quadratic-tau-distance"
-    data = np.load(folder / "map.npz", allow_pickle=False)
+    with np.load(folder / "map.npz", allow_pickle=False) as file:
+        data = dict(file)
     ratio, tau = np.meshgrid(data["axis_distance"], data["axis_tau"], indexing="ij")
     alpha, sigma = 0.5, 0.7
     forms = theory.quadratic_critic(ratio * sigma, sigma, tau * alpha / sigma**2, alpha, 2)
