@@ -14,7 +14,7 @@ import tyro
 from tqdm import tqdm
 
 from estimators import CATALOGUE, Estimator
-from estimators.report import write_atomically
+from estimators.report import whole, write_atomically
 from nabla.compare import require_folder
 from nabla.family import Family, load_family
 from nabla.figures import command_line, save_figure
@@ -75,12 +75,13 @@ def map_(
         squash: take tanh of the actions.
         out: folder for the results.
     """
-    require_folder(out)
+    swept = [text.partition("=")[0] for text in (x, y)]
+    folder = out / f"map-{problem.replace(':', '.')}-{'-'.join(swept)}"
+    require_folder(folder)
     given = (set, mu, log_std, logits, alpha, squash)
     found = mapped(problem, x, y, estimators, by, entry, grid, estimates, seed, given)
     result, sheets = found.result, found.sheets
     axes = result.grid
-    folder = out / f"map-{problem.replace(':', '.')}-{'-'.join(axes)}"
     command = command_line(seed)
     what = {"variance": "variance", "q": "variance × Q evaluations", "seconds": "variance × time"}
     title = f"{problem}: least {what[by]}, {'all parameters' if entry == 'total' else entry}"
@@ -247,8 +248,7 @@ def save_data(result: Map, sheets: dict[str, Sheet], folder: Path, command: str)
             sheet.q_evaluations,
             sheet.seconds,
         )
-    part = folder / "map.npz.part"
-    with part.open("wb") as file:
+    with whole(folder / "map.npz") as part, part.open("wb") as file:
         np.savez_compressed(
             file,
             allow_pickle=False,
@@ -258,7 +258,6 @@ def save_data(result: Map, sheets: dict[str, Sheet], folder: Path, command: str)
             decided=result.decided,
             **arrays,
         )
-    part.replace(folder / "map.npz")
     write_atomically(
         folder / "run.json", json.dumps({"command": command, "torch": torch.__version__}, indent=1)
     )

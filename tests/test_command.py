@@ -241,11 +241,16 @@ def test_an_unwritable_folder_is_named(capsys, tmp_path):
 def test_a_file_in_the_way_is_told_before_the_work(capsys, tmp_path, monkeypatch):
     monkeypatch.delattr("nabla.compare.measure")
     monkeypatch.delattr("nabla.reproduce.run_series")
-    for command, name in (("compare", "report"), ("reproduce", "gal2016")):
-        (tmp_path / f"{command}-{name}").write_text("")
-        code, _, err = run(capsys, command, name, "--out", str(tmp_path))
+    monkeypatch.delattr("nabla.map.mapped")
+    for text, name in (
+        ("compare report", "compare-report"),
+        ("reproduce gal2016", "reproduce-gal2016"),
+        ("map cosine --x sigma=1:2 --y mu=0:1", "map-cosine-sigma-mu"),
+    ):
+        (tmp_path / name).write_text("")
+        code, _, err = run(capsys, *text.split(), "--out", str(tmp_path))
         assert code == 2
-        assert f"{command}-{name} is not a folder" in err
+        assert f"{name} is not a folder" in err
 
 
 def test_what_cannot_be_saved_is_printed_and_leaves_nothing(capsys, tmp_path):
