@@ -107,7 +107,10 @@ def test_no_exact_gradient_is_needed_to_see_a_jump():
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["sac_quadratic", "--set", "tau=1", "distance=0"], "standard deviation 0"),
+        (
+            ["sac_quadratic", "--set", "tau=1", "distance=0", "--gradient-cost", "0.5"],
+            "standard deviation 0",
+        ),
         (["report"], "or reparameterization_eq13: the difference is not significant"),
         (["bandit"], "Use exact: it has no variance"),
         (["cosine", "--set", "frequency=6"], "Use score_function_analytic_entropy"),
@@ -115,7 +118,8 @@ def test_no_exact_gradient_is_needed_to_see_a_jump():
     ],
 )
 def test_the_last_line_is_what_to_do(capsys, arguments, line):
-    code, out, err = run(capsys, "advise", *COUNTED, *arguments)
+    cost = [] if "--gradient-cost" in arguments else COUNTED[:2]
+    code, out, err = run(capsys, "advise", *cost, *COUNTED[2:], *arguments)
     assert (code, err) == (0, "")
     assert line in out.splitlines()[-1]
 
