@@ -13,8 +13,8 @@ sac:
 	$(PYTHON) bootstrap.py mujoco
 	rm -rf out/pendulum && $(VENV)/nabla train --task Pendulum-v1 --steps 6000 --lr 1e-3 --run out/pendulum
 	$(VENV)/nabla plot out/pendulum --out out/pendulum/curve
-lab: ; $(PYTHON) bootstrap.py notebooks && $(VENV)/python -m nabla.course.convert && cd notebooks && ../$(VENV)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) 00_tour.ipynb
-notebooks: ; $(PYTHON) bootstrap.py notebooks && $(VENV)/python -m nabla.course.convert
+lab: ; $(PYTHON) bootstrap.py notebooks && $(VENV)/python -m nabla.course.book.convert && cd notebooks && ../$(VENV)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) 00_tour.ipynb
+notebooks: ; $(PYTHON) bootstrap.py notebooks && $(VENV)/python -m nabla.course.book.convert
 book: ; $(PYTHON) bootstrap.py notebooks docs && $(VENV)/python -m nabla.course.book
 lint: ; $(PYTHON) bootstrap.py $(ALL) && $(VENV)/ruff check . && $(VENV)/ruff format --check .
 types: ; $(PYTHON) bootstrap.py $(ALL) && $(VENV)/mypy

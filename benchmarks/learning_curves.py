@@ -31,7 +31,7 @@ from sac_ours import VARIANTS
 from sac_peers import environment
 from scipy.stats import trim_mean
 
-from estimators.report import write_atomically
+from estimators.files import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = ["implementation", "task", "seed", "steps", "step", "seconds", "return"]

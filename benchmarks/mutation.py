@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mutmut.stats import status_by_exit_code
 
-from estimators.report import write_atomically
+from estimators.files import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 GOAL = 0.95

@@ -18,7 +18,7 @@ from torch._inductor import config as inductor
 from torch.profiler import ProfilerActivity, profile
 
 import sac_minimal.train as training
-from estimators.report import write_atomically
+from estimators.files import write_atomically
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks-sac-account.md"
 JOB = {"task": "HalfCheetah-v5", "seed": 0, "warmup": 1000, "lead": 200, "steps": 600, "threads": 1}

@@ -21,7 +21,7 @@ from gradients import processor
 from sac_child import PEERS, ask
 from sac_peers import environment
 
-from estimators.report import write_atomically
+from estimators.files import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("eager", "compiled", "compiled, bf16")

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nabla.cells import CompareCell
-from nabla.report import report
-from nabla.store import Store
-from nabla.sweep import identity
+from nabla.sweep.cells import CompareCell
+from nabla.sweep.command import identity
+from nabla.sweep.report import report
+from nabla.sweep.store import Store
 
 HERE = Path(__file__).parent
 
@@ -55,7 +55,7 @@ def both(cells: int) -> tuple[float, float]:
     loop = timed(bare(f"range(0, {cells}, 2)"), bare(f"range(1, {cells}, 2)"))
     with tempfile.TemporaryDirectory() as folder:
         swept = timed(
-            "from sweeps import *; from nabla.sweep import run_cells; "
+            "from sweeps import *; from nabla.sweep.command import run_cells; "
             f"run_cells([Nap(i) for i in range({cells})], Path({folder!r}), 'loky:2')"
         )
     return loop, swept

@@ -11,8 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import binomtest
 
-from estimators.ladder import MISS
-from estimators.sequential import FIRST, quantile
+from estimators.checking.ladder import MISS
+from estimators.checking.sequential import FIRST, quantile
 
 TEXT = """\
 # How far `check` can be trusted

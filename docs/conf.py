@@ -1,5 +1,5 @@
-"""The book. Built by `make book` (nabla/course/book.py) from a copy of this folder that has the
-executed notebooks and MathJax in it; nothing is fetched when it is read."""
+"""The book. Built by `make book` (nabla/course/book/build.py) from a copy of this folder that has
+the executed notebooks and MathJax in it; nothing is fetched when it is read."""
 
 project = "nabla-workbench"
 author = "The nabla-workbench authors"

@@ -6,9 +6,8 @@ The gradient of surrogate i with respect to row i's parameters is one draw of th
 ∇J(θ_i); the value of a surrogate means nothing. See `estimators.gradients`.
 """
 
-from functools import partial
-
-from estimators.checking import assert_unbiased, check
+from estimators.catalogue import BIASED, CATALOGUE
+from estimators.checking import Evidence, Verdict, assert_unbiased, check
 from estimators.compiled import compile_gradients
 from estimators.control_variates import convex_combination, taylor, with_control_variate
 from estimators.distributions import from_distribution
@@ -19,6 +18,7 @@ from estimators.marginalized import marginalized, marginalized_stl
 from estimators.measure_valued import measure_valued
 from estimators.measurement import measure
 from estimators.moments import Moments
+from estimators.moved import moved
 from estimators.noise import Antithetic, Noise, Recorded, Replay, Sobol
 from estimators.objective import Objective, log_det_tanh, squash
 from estimators.pathwise import (
@@ -45,59 +45,6 @@ from estimators.score import (
     value,
     vargrad,
 )
-from estimators.verdict import Evidence, Verdict
-
-_SCORE: dict[str, Estimator] = {
-    "score_function": score_function,
-    "score_function_full": score_function_full,
-    "score_function_batch_mean": partial(score_function, n=2, baseline=batch_mean),
-    "score_function_leave_one_out": partial(score_function, n=2, baseline=leave_one_out),
-    "score_function_value": score_function_value,
-    "score_function_optimal": score_function_optimal,
-    "vargrad": vargrad,
-}
-
-CATALOGUE: dict[type[Policy], dict[str, Estimator]] = {
-    Gaussian: {
-        "reparameterization": reparameterization,
-        "reparameterization_eq13": reparameterization_eq13,
-        "sticking_the_landing": sticking_the_landing,
-        **_SCORE,
-        "score_function_analytic_entropy": score_function_analytic_entropy,
-        "measure_valued": measure_valued,
-        "finite_difference": finite_difference,
-        "reparameterization_taylor": with_control_variate(reparameterization, taylor),
-        "score_function_taylor": with_control_variate(score_function, taylor),
-        "convex_combination": convex_combination,
-    },
-    Mixture: {
-        "implicit_reparameterization": reparameterization,
-        "implicit_stl": sticking_the_landing,
-        **_SCORE,
-        "marginalized": marginalized,
-        "marginalized_stl": marginalized_stl,
-        "finite_difference": finite_difference,
-        "gumbel_softmax": gumbel_softmax,
-        "straight_through": straight_through,
-        "convex_combination": convex_combination,
-    },
-    Categorical: {
-        "exact": exact,
-        **_SCORE,
-        "score_function_analytic_entropy": score_function_analytic_entropy,
-        "finite_difference": finite_difference,
-        "gumbel_softmax": gumbel_softmax,
-        "straight_through": straight_through,
-    },
-}
-
-# The catalogue's exhibits: names whose mean is not the gradient, and by how much it is off.
-BIASED: dict[str, str] = {
-    "score_function_batch_mean": "the gradient times 1 − 1/n",
-    "finite_difference": "off by h² J‴/6",
-    "gumbel_softmax": "off at every temperature > 0",
-    "straight_through": "off at every temperature > 0",
-}
 
 __all__ = [
     "BIASED",
@@ -157,3 +104,12 @@ __all__ = [
     "vargrad",
     "with_control_variate",
 ]
+
+_CHECKING = "contract diagnosis field known_means ladder sampling sequential slips subjects verdict"
+moved(
+    {f"estimators.{name}": f"estimators.checking.{name}" for name in _CHECKING.split()}
+    | {
+        "estimators.batched": "estimators.quadrature.batched",
+        "estimators.integration": "estimators.quadrature.integration",
+    }
+)

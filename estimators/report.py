@@ -1,8 +1,6 @@
 """The report of a measurement: every number with its uncertainty."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from estimators.files import write_atomically
 from estimators.gradients import Gradient
 from estimators.moments import Moments
 
@@ -171,21 +170,3 @@ class Report:
             return cls.from_lists(json.loads(Path(path).read_text()))
         except ValueError as error:
             raise ValueError(f"{path} is not a saved report: {error}") from None
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """The file is there whole or not at all."""
-    with whole(path) as part:
-        part.write_text(text)
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Where to write a file that is to be there whole or not at all, and nothing beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

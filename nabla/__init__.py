@@ -1,1 +1,41 @@
 """Everything around the mathematics: the command `nabla` and its figures."""
+
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from typing import Any
+
+_MOVED = {  # dotted paths that notebooks of earlier versions name
+    "nabla.advising": "nabla.advise.advising",
+    "nabla.candidates": "nabla.advise.candidates",
+    "nabla.course.convert": "nabla.course.book.convert",
+    "nabla.estimator_exercises": "nabla.course.engine.surrogates",
+    "nabla.exercises": "nabla.course.engine",
+    "nabla.family": "nabla.map.family",
+    "nabla.findings": "nabla.course.engine.findings",
+    "nabla.formulas": "nabla.course.engine.formulas",
+    "nabla.grid": "nabla.map.grid",
+    "nabla.landscape": "nabla.runs.landscape",
+    "nabla.ledger": "nabla.claims.ledger",
+    "nabla.mapfigure": "nabla.map.figure",
+    "nabla.probe": "nabla.runs.probe",
+    "nabla.reproduction": "nabla.reproduce.reproduction",
+    "nabla.train": "nabla.runs.train",
+    "nabla.winners": "nabla.map.winners",
+    **{f"nabla.course.ex{i:02}": f"nabla.course.exercises.ex{i:02}" for i in range(14)},
+    **{f"nabla.course.figures{i:02}": f"nabla.course.figures.fig{i:02}" for i in range(14)},
+}
+
+
+class _Moved(MetaPathFinder):
+    """`estimators.moved`, imported when it is asked for: the command line starts without torch."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name not in _MOVED:
+            return None
+        from estimators.moved import Moved
+
+        return Moved(_MOVED).find_spec(name)
+
+
+sys.meta_path.append(_Moved())

@@ -9,20 +9,20 @@ from typing import Any
 
 import tyro
 
-from nabla.advise import advise
+from nabla.advise.command import advise
 from nabla.catalogue import estimators, problems
 from nabla.check import check
-from nabla.claims import claims
-from nabla.compare import compare
+from nabla.claims.command import claims
+from nabla.compare.command import compare
 from nabla.doctor import doctor
 from nabla.identities import identities
-from nabla.map import map_
-from nabla.probe import probe
-from nabla.report import report
-from nabla.reproduce import reproduce
-from nabla.sweep import sweep
-from nabla.train import evaluate, plot, train
-from nabla.watch import watch
+from nabla.map.command import map_
+from nabla.reproduce.command import reproduce
+from nabla.runs.probe import probe
+from nabla.runs.train import evaluate, plot, train
+from nabla.runs.watch import watch
+from nabla.sweep.command import sweep
+from nabla.sweep.report import report
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "compare": compare,

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from estimators import BIASED, Report
-from estimators.report import whole
+from estimators.files import whole
 from nabla.statistics import bootstrap_band, interquartile_mean
 
 Z95 = 1.959964

@@ -60,7 +60,7 @@ import numpy as np
 
 from estimators import Noise
 from nabla.course import check_exercise, claim, fast, slider
-from nabla.course.figures01 import (
+from nabla.course.figures.fig01 import (
     error_lines,
     graph,
     pass_lines,
@@ -68,7 +68,7 @@ from nabla.course.figures01 import (
     value_table,
 )
 from toy_problems.quantities.blog import TABLE, TEXT
-from toy_problems.tabular import (
+from toy_problems.tables.tabular import (
     EPISODES,
     GRAPH,
     MDP,
@@ -671,6 +671,6 @@ claim("SARSA does not", learned["SARSA, from Q*"][-1] > 0.4)
 # * “Deriving Soft Actor Critic (SAC): going from zero to one of the key RL algorithms”, a blog post of
 #   June 2023: the graph, the four episodes and the table. What it gets wrong, and how we know:
 #   `docs/claims.md`, B05–B27.
-# * In this workbench: `toy_problems/tabular.py`.
+# * In this workbench: `toy_problems/tables/tabular.py`.
 #
 # **Next:** 02, the gradient of a value by the parameters of a policy.

@@ -62,8 +62,8 @@ from estimators import (
     exact_moments,
 )
 from nabla.course import check_exercise, claim, fast, slider
-from nabla.course.figures02 import curves, parabola, weight_bars
-from toy_problems.policy_gradient import (
+from nabla.course.figures.fig02 import curves, parabola, weight_bars
+from toy_problems.tables.policy_gradient import (
     as_printed,
     expected_return,
     full_return,
@@ -72,8 +72,8 @@ from toy_problems.policy_gradient import (
     trajectories,
     two_step,
 )
-from toy_problems.soft_mdp import softmax
-from toy_problems.tabular import MDP, loop
+from toy_problems.tables.soft_mdp import softmax
+from toy_problems.tables.tabular import MDP, loop
 
 # %% [markdown]
 # ## 1 · The log-derivative trick
@@ -705,6 +705,6 @@ claim(
 # * Siboni 2026, [*On the “causality” step in policy gradient derivations*](https://arxiv.org/abs/2604.04686).
 # * “Deriving Soft Actor Critic (SAC)”, a blog post of June 2023, its Theorem 1. What is wrong in it,
 #   and how we know: `docs/claims.md`, B28–B33.
-# * In this workbench: `toy_problems/policy_gradient.py`, `estimators/score.py`.
+# * In this workbench: `toy_problems/tables/policy_gradient.py`, `estimators/score.py`.
 #
 # **Next:** 03, where SAC's loss comes from.

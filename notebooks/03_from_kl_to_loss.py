@@ -64,14 +64,14 @@ import torch
 
 from estimators import Gaussian, Objective, exact_gradient
 from nabla.course import check_exercise, claim, fast, slider
-from nabla.course.figures03 import (
+from nabla.course.figures.fig03 import (
     densities,
     divergences,
     landscape,
     policy_bars,
 )
 from toy_problems.quantities.report_example import forward_kl, log_h
-from toy_problems.soft_mdp import (
+from toy_problems.tables.soft_mdp import (
     entropy,
     soft_action_values,
     soft_max_value,
@@ -79,7 +79,7 @@ from toy_problems.soft_mdp import (
     soft_value_iteration,
     softmax,
 )
-from toy_problems.tabular import loop
+from toy_problems.tables.tabular import loop
 from toy_problems.theory import (
     centred_log_std,
     critical_separation,
@@ -674,6 +674,6 @@ claim("and it jumps", not ((modes > 0.3) & (modes < 1.2)).any())
 # * Lahire 2021, [*Actor Loss of Soft Actor Critic Explained*](https://arxiv.org/abs/2112.15568), §3–4,
 #   and §6 for the mixture. The corrections: `docs/claims.md`, R02–R05, R10–R11, R24–R27, R38; for the
 #   two texts with $e^Q/Z$, S10 and B36–B38, B45, B56.
-# * In this workbench: `toy_problems/soft_mdp.py`, `toy_problems/theory_sac.py`.
+# * In this workbench: `toy_problems/tables/soft_mdp.py`, `toy_problems/theory/sac.py`.
 #
 # **Next:** 04, the gradient of Eq. 12: what may move inside the mean, and when.

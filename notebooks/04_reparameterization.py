@@ -74,7 +74,7 @@ from estimators import (
 from estimators.gradients import grad_a
 from nabla.course import check_exercise, claim, fast, slider
 from nabla.course.figures import estimator_lines, plain
-from nabla.course.figures04 import (
+from nabla.course.figures.fig04 import (
     critics,
     gradients,
     moved_samples,

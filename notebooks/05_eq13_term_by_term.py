@@ -78,7 +78,7 @@ from estimators import (
     sticking_the_landing,
 )
 from estimators.gradients import grad_a
-from estimators.slips import score_for_path
+from estimators.checking.slips import score_for_path
 from nabla.course import check_exercise, claim, fast, slider
 from nabla.course.figures import (
     descents,

@@ -65,14 +65,14 @@ from estimators import (
 )
 from nabla.course import check_exercise, claim, fast, slider
 from nabla.course.figures import estimator_lines, plain
-from nabla.course.figures07 import ratio_dots
-from nabla.family import load_family
+from nabla.course.figures.fig07 import ratio_dots
+from nabla.map.family import load_family
 from nabla.figures import variance_bars
-from nabla.grid import evaluate
-from nabla.map import parse_axes
-from nabla.mapfigure import map_figure
-from nabla.reproduction import exactly
-from nabla.winners import collect
+from nabla.map.grid import evaluate
+from nabla.map.command import parse_axes
+from nabla.map.figure import map_figure
+from nabla.reproduce.reproduction import exactly
+from nabla.map.winners import collect
 from toy_problems import build, theory
 from toy_problems.published import PUBLISHED
 
@@ -785,7 +785,7 @@ for D in (1, 6, 17):
 #   (`nabla reproduce mohamed2020-fig2`, `nabla reproduce gal2016`).
 # * Greensmith, Bartlett, Baxter 2004: the best baseline. Roeder, Wu, Duvenaud 2017: STL. Suh et al. 2022:
 #   what a jump does. Xu et al. 2019: a sufficient condition for reparameterization.
-# * In this workbench: `toy_problems/theory.py` (every closed form above, in $D$ dimensions), `nabla map`,
+# * In this workbench: `toy_problems/theory/__init__.py` (every closed form above, in $D$ dimensions), `nabla map`,
 #   `nabla compare`, `nabla advise`.
 #
 # **Next:** 08, policies with more than one peak.

@@ -75,10 +75,13 @@ from estimators import (
     reparameterization,
     score_function,
 )
-from estimators.slips import marginal_cdfs, path_of_drawn_component
+from estimators.checking.slips import (
+    marginal_cdfs,
+    path_of_drawn_component,
+)
 from nabla.course import check_exercise, claim, fast, slider
 from nabla.course.figures import estimator_lines
-from nabla.course.figures08 import (
+from nabla.course.figures.fig08 import (
     bias_and_noise,
     bias_intervals,
     densities,
@@ -86,7 +89,7 @@ from nabla.course.figures08 import (
 )
 from nabla.figures import variance_bars
 from toy_problems import build, theory
-from toy_problems.published_mixtures import two_components
+from toy_problems.published.mixtures import two_components
 
 catalogue = CATALOGUE[Mixture]
 
@@ -828,7 +831,7 @@ claim("naive code stays far", final["mixture, naive code"] > 0.05)
 # * Roeder, Wu, Duvenaud 2017, §4, and Morningstar et al. 2021: sums over components.
 # * Mohamed, Rosca, Figurnov, Mnih 2020, §6: measure-valued derivatives. Jang, Gu, Poole 2017 and Maddison,
 #   Mnih, Teh 2017: Gumbel-softmax.
-# * In this workbench: `estimators/policies.py` (`Mixture.rsample`), `estimators/marginalized.py`,
-#   `toy_problems/theory_mixtures.py`; `nabla reproduce density-gap`, `nabla reproduce mixture-policies`.
+# * In this workbench: `estimators/policies/policy.py` (`Mixture.rsample`), `estimators/marginalized.py`,
+#   `toy_problems/theory/mixtures.py`; `nabla reproduce density-gap`, `nabla reproduce mixture-policies`.
 #
 # **Next:** 09, squashed actions, and numbers that survive them.

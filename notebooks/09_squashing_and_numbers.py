@@ -68,13 +68,14 @@ from estimators import (
     squash,
 )
 from nabla.course import check_exercise, claim, fast, slider
-from nabla.course.figures09 import (
+from nabla.course.figures.fig09 import (
     entropy_curve,
     temperatures,
     three_forms,
     two_policies,
 )
-from toy_problems import constrained_bandit, squashed
+from toy_problems.tables import constrained_bandit
+from toy_problems.theory import squashed
 
 
 def numbers(*x):
@@ -641,7 +642,7 @@ claim(
 #   ([arXiv 1812.05905](https://arxiv.org/abs/1812.05905)): the temperature.
 # * Christodoulou 2019, *Soft Actor-Critic for Discrete Action Settings*: the inner product and the target
 #   $0.98\log|A|$.
-# * In this workbench: `estimators/objective.py` (`squash`, `log_det_tanh`), `toy_problems/squashed.py`,
-#   `toy_problems/constrained_bandit.py`.
+# * In this workbench: `estimators/objective.py` (`squash`, `log_det_tanh`), `toy_problems/theory/squashed.py`,
+#   `toy_problems/tables/constrained_bandit.py`.
 #
 # **Next:** 10, all parts together: a running SAC.

@@ -58,19 +58,19 @@ import numpy as np
 import torch
 
 from nabla.course import check_exercise, claim, fast, slider
-from nabla.course.figures10 import contraction, course_of, lines
+from nabla.course.figures.fig10 import contraction, course_of, lines
 from sac_minimal.config import Config
 from sac_minimal.lineage import FirstSAC, ValueSAC
 from sac_minimal.sac import SAC
 from sac_minimal.train import Loop
-from toy_problems.soft_mdp import (
+from toy_problems.tables.soft_mdp import (
     soft_action_values,
     soft_bellman,
     soft_max_value,
     soft_value_iteration,
     softmax,
 )
-from toy_problems.tabular import loop
+from toy_problems.tables.tabular import loop
 
 torch.set_num_threads(1)
 
@@ -561,6 +561,6 @@ folder.cleanup()
 # * Haarnoja et al. 2018b, *Soft Actor-Critic Algorithms and Applications*, Eq. 5, 6 and 17, 18.
 # * van Hasselt 2010, *Double Q-learning*; Fujimoto, van Hoof, Meger 2018, *Addressing Function Approximation
 #   Error in Actor-Critic Methods* (the minimum).
-# * In this workbench: `sac_minimal/sac.py`, `sac_minimal/lineage.py`; `toy_problems/soft_mdp.py`.
+# * In this workbench: `sac_minimal/sac.py`, `sac_minimal/lineage.py`; `toy_problems/tables/soft_mdp.py`.
 #
 # **Next:** 11, other estimators in this actor.

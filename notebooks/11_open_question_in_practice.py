@@ -55,7 +55,7 @@ import torch
 import nabla
 from estimators import Gaussian, Objective, exact_gradient
 from nabla.course import check_exercise, claim
-from nabla.course.figures11 import along, told_and_measured
+from nabla.course.figures.fig11 import along, told_and_measured
 
 STUDY = Path(nabla.__file__).parents[1] / "studies" / "open_question"
 if not STUDY.exists():
@@ -456,7 +456,7 @@ claim("sticking the landing costs the same", one_price, 1.0, 0.15)
 # * Lahire 2021, *Actor Loss of Soft Actor Critic Explained* (arXiv 2112.15568), whose last section asks.
 # * Stein 1981, *Estimation of the Mean of a Multivariate Normal Distribution*.
 # * Roeder, Wu, Duvenaud 2017, *Sticking the Landing*; Kool, van Hoof, Welling 2019 (leave-one-out).
-# * In this workbench: `studies/open_question`, `docs/study.md`, `toy_problems/theory_local.py`; the command
+# * In this workbench: `studies/open_question`, `docs/study.md`, `toy_problems/theory/local.py`; the command
 #   `nabla probe RUN` measures a run of yours.
 #
 # **Next:** 12, an estimator or a loss of yours.

@@ -71,11 +71,11 @@ from estimators import (
     score_function,
     squash,
 )
-from nabla.advise import advice, ranking
-from nabla.advising import candidates_for
-from nabla.candidates import Wants
+from nabla.advise.command import advice, ranking
+from nabla.advise.advising import candidates_for
+from nabla.advise.candidates import Wants
 from nabla.course import check_exercise, claim, fast, slider
-from nabla.course.figures12 import evidence_lines, work_plane
+from nabla.course.figures.fig12 import evidence_lines, work_plane
 from toy_problems import Problem
 
 DELTA = fast(0.03, 0.01)  # of a check, in standard deviations
@@ -592,6 +592,6 @@ claim("with one evaluation nobody takes two", max(single), 1)
 #   (testing estimators); [storchastic, issue 21](https://github.com/HEmile/storchastic/issues/21) asks for it.
 # * Kool, van Hoof, Welling 2019, *Buy 4 REINFORCE Samples, Get a Baseline for Free!* (leave-one-out).
 # * Salimans, Ho, Chen, Sidor, Sutskever 2017, *Evolution Strategies as a Scalable Alternative* (the pair).
-# * In this workbench: `docs/testing.md`; `estimators/checking.py` is the ladder, `nabla advise --help`.
+# * In this workbench: `docs/testing.md`; `estimators/checking/check.py` is the ladder, `nabla advise --help`.
 #
 # **Next:** 13, thirteen real bugs; and back to 10 for the whole of SAC if you have skipped it.

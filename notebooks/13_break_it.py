@@ -87,7 +87,7 @@ from estimators import (
 )
 from estimators.quadrature import exact_mean
 from nabla.course import check_exercise, claim, fast
-from nabla.course.figures13 import landing, two_parts
+from nabla.course.figures.fig13 import landing, two_parts
 
 
 def numbers(*x):
@@ -733,6 +733,6 @@ claim("8 ends nearer to 0", bool(nearer.all()))
 #   the tanh. Haarnoja et al. 2018a, first edition: number 12.
 # * The thirteen threads in the box; a request for such checks in a library:
 #   [storchastic, issue 21](https://github.com/HEmile/storchastic/issues/21).
-# * In this workbench: `estimators/slips.py` and `estimators/diagnosis.py`, the slips that `check` knows.
+# * In this workbench: `estimators/checking/slips.py` and `estimators/checking/diagnosis.py`, the slips that `check` knows.
 #
 # **Next:** nothing. Break something of your own, and see whether you can predict it.

@@ -13,7 +13,7 @@ import torch
 
 from estimators import Noise
 from estimators.compiled import Compiled
-from estimators.report import write_atomically
+from estimators.files import write_atomically
 from sac_minimal import checkpoint
 from sac_minimal.config import Config
 from sac_minimal.envs import Simulator, make

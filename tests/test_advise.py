@@ -9,8 +9,8 @@ from support import FALSE_ALARM
 from test_command import run
 
 from estimators import Noise, measure, reparameterization, sticking_the_landing
-from nabla.advising import candidates_for
-from nabla.candidates import LEVEL, Candidate, Wants, lead, terms_of
+from nabla.advise.advising import candidates_for
+from nabla.advise.candidates import LEVEL, Candidate, Wants, lead, terms_of
 from toy_problems import build, theory
 
 COUNTED = ["--gradient-cost", "1", "--estimates", "1000"]

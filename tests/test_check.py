@@ -30,8 +30,8 @@ from estimators import (
     squash,
     sticking_the_landing,
 )
-from estimators.field import NoField, field
-from estimators.sequential import quantile, sequential
+from estimators.checking.field import NoField, field
+from estimators.checking.sequential import quantile, sequential
 from nabla.cli import main
 from toy_problems import build
 from toy_problems.identities import random_problem

@@ -21,7 +21,7 @@ from estimators import (
     squash,
     sticking_the_landing,
 )
-from estimators.tails import Tails
+from estimators.checking.tails import Tails
 from nabla.cli import main
 
 ALPHA = 0.4

@@ -11,8 +11,8 @@ import pytest
 from coursebook import NOTEBOOKS, cells, exercise_cells, tags
 
 from nabla.course import check_exercise, exercise, exercises, numbers
-from nabla.findings import attempt
-from nabla.formulas import Formula, near, parts
+from nabla.course.engine.findings import attempt
+from nabla.course.engine.formulas import Formula, near, parts
 
 ANSWERS = {n: importlib.import_module(f"exercises.ex{n}") for n in numbers()}
 NAMES = [(n, name) for n in numbers() for name in exercises(n)]
@@ -22,7 +22,7 @@ CELLS = {ex[0]: (book, *ex[1:]) for book in NOTEBOOKS for ex in exercise_cells(b
 @pytest.fixture(autouse=True)
 def _nothing_remembered(monkeypatch):
     """What was answered before decides which hint is shown: each test begins anew."""
-    monkeypatch.setattr("nabla.exercises._MEMORY", {})
+    monkeypatch.setattr("nabla.course.engine.feedback._MEMORY", {})
 
 
 def run(book, source, before=()):

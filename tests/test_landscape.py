@@ -16,9 +16,9 @@ from estimators import (
     measure,
     score_function,
 )
-from nabla.landscape import landscape
+from nabla.runs.landscape import landscape
 from toy_problems.theory import quadratic_critic
-from toy_problems.theory_local import local_variances
+from toy_problems.theory.local import local_variances
 
 RNG = np.random.default_rng(5)
 

@@ -24,10 +24,10 @@ from estimators import (
     score_function,
     sticking_the_landing,
 )
-from estimators.batched import batched_moments
-from nabla.family import load_family
-from nabla.grid import evaluate, spot_check
-from nabla.map import mapped
+from estimators.quadrature.batched import batched_moments
+from nabla.map.command import mapped
+from nabla.map.family import load_family
+from nabla.map.grid import evaluate, spot_check
 from toy_problems import PROBLEMS, build, theory
 
 FLOAT = torch.float64
@@ -197,7 +197,7 @@ def test_winners_on_the_quadratic_critic_are_theory_s(capsys, tmp_path, entry):
 
 
 def test_every_closed_form_on_a_map_is_the_map_s():
-    from toy_problems.theory_maps import CLOSED_FORMS, closed_forms
+    from toy_problems.theory.maps import CLOSED_FORMS, closed_forms
 
     for name in CLOSED_FORMS:
         family = load_family(name)

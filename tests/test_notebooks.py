@@ -6,8 +6,8 @@ import nbformat
 import pytest
 from coursebook import FOLDER, NOTEBOOKS, cells, exercise_cells, tags
 
-from nabla.course.convert import convert
-from nabla.course.run import execute
+from nabla.course.book.convert import convert
+from nabla.course.book.run import execute
 
 WIDTH = 74
 SECTIONS = ("After this notebook you can", "Real questions", "Predict", "## Summary", "References")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toy_problems.policy_gradient import (
+from toy_problems.tables.policy_gradient import (
     as_printed,
     expected_return,
     full_return,
@@ -12,8 +12,8 @@ from toy_problems.policy_gradient import (
     trajectories,
     two_step,
 )
-from toy_problems.soft_mdp import softmax
-from toy_problems.tabular import loop
+from toy_problems.tables.soft_mdp import softmax
+from toy_problems.tables.tabular import loop
 
 THETA = np.array([[0.3, -0.4], [0.0, 1.1], [-0.7, 0.2]])
 

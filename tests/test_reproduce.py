@@ -11,11 +11,12 @@ from support import FALSE_ALARM, FLOAT
 from test_command import run
 
 from estimators import Noise, Objective, measure, reparameterization
-from nabla.reproduction import Curve, chance, exactly, run_series
-from toy_problems import critics, published_dimensions, theory_tilted
-from toy_problems.published import PUBLISHED
-from toy_problems.published_baselines import draw_by_draw
-from toy_problems.studies import normal
+from nabla.reproduce.reproduction import Curve, chance, exactly, run_series
+from toy_problems.published import PUBLISHED, critics
+from toy_problems.published import dimensions as published_dimensions
+from toy_problems.published.baselines import draw_by_draw
+from toy_problems.published.studies import normal
+from toy_problems.theory import tilted as theory_tilted
 
 
 @pytest.mark.parametrize("name", [n for n in PUBLISHED if n != "neural-critics"])  # has none

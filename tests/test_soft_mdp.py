@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from support import FLOAT
 
 from estimators import Categorical, Objective, exact_gradient
-from toy_problems.constrained_bandit import (
+from toy_problems.tables.constrained_bandit import (
     best_policy,
     dual,
     dual_slope,
@@ -17,7 +17,7 @@ from toy_problems.constrained_bandit import (
     optimal_temperature,
     temperature_descent,
 )
-from toy_problems.soft_mdp import (
+from toy_problems.tables.soft_mdp import (
     entropy,
     log_sum_exp,
     residual_minimiser,
@@ -28,7 +28,7 @@ from toy_problems.soft_mdp import (
     soft_value_iteration,
     softmax,
 )
-from toy_problems.tabular import MDP, action_values, loop, optimal_action_values
+from toy_problems.tables.tabular import MDP, action_values, loop, optimal_action_values
 
 PI = softmax(np.array([[0.3, -0.4], [0.0, 1.1], [-0.7, 0.2]]))
 R, TARGET = np.array([1.0, 0.5, 0.0]), 0.98 * math.log(3)

@@ -9,8 +9,8 @@ from scipy.integrate import quad
 from support import FLOAT, gaussian
 
 from estimators import Objective, exact_gradient, log_det_tanh, squash
-from toy_problems.averages import half_life, max_of_min, moving_average, weights
-from toy_problems.squashed import entropy, log_det, modes, moment
+from toy_problems.tables.averages import half_life, max_of_min, moving_average, weights
+from toy_problems.theory.squashed import entropy, log_det, modes, moment
 
 
 def density(a, mu, sigma):

@@ -15,21 +15,21 @@ import psutil
 import pytest
 from slow_cell import SlowCell
 
-from nabla.cells import CELLS, CompareCell, TrainCell
 from nabla.cli import main
-from nabla.engines import pmap
-from nabla.report import summary
-from nabla.store import Store
-from nabla.sweep import Sweep, identity, run_sweep
+from nabla.sweep.cells import CELLS, CompareCell, TrainCell
+from nabla.sweep.command import Sweep, identity, run_sweep
+from nabla.sweep.engines import pmap
+from nabla.sweep.report import summary
+from nabla.sweep.store import Store
 from sac_minimal.config import Config
 from sac_minimal.train import train
-from toy_problems.theory_maps import closed_forms
+from toy_problems.theory.maps import closed_forms
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
 DRIVER = (
-    "import sys; from pathlib import Path; from nabla.cells import CELLS; "
-    "from slow_cell import SlowCell; from nabla.sweep import Sweep, run_sweep; "
+    "import sys; from pathlib import Path; from nabla.sweep.cells import CELLS; "
+    "from slow_cell import SlowCell; from nabla.sweep.command import Sweep, run_sweep; "
     "CELLS['slow'] = SlowCell; out, log, engine = sys.argv[1:]; "
     "sweep = Sweep('slow', {'number': list(range(60))}, {'log': log, 'pause': 0.05}); "
     "run_sweep(sweep, Path(out), engine)"
@@ -172,7 +172,8 @@ def test_a_locked_database_is_told(tmp_path):
 def test_a_full_disk_keeps_what_was_recorded(tmp_path):
     """The kernel refuses to let files grow past a limit, as a full disk would."""
     code = (
-        "import resource, signal, sys; from pathlib import Path; from nabla.store import Store; "
+        "import resource, signal, sys; from pathlib import Path; "
+        "from nabla.sweep.store import Store; "
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "store = Store(Path(sys.argv[1])); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from estimators import Noise
-from toy_problems.tabular import (
+from toy_problems.tables.tabular import (
     EPISODES,
     GRAPH,
     MDP,

@@ -19,7 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 from ours_side import Arrays, updates
 from sac_peers import environment
 
-from estimators.report import write_atomically
+from estimators.files import write_atomically
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

@@ -20,7 +20,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from estimators.report import write_atomically
+from estimators.files import write_atomically
 from nabla.figures import save_figure, style
 from nabla.statistics import bootstrap_band, interquartile_mean
 

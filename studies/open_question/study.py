@@ -30,12 +30,12 @@ import numpy as np
 import torch
 
 from estimators import Report
+from estimators.files import write_atomically
 from estimators.moments import Moments
-from estimators.report import write_atomically
-from nabla.cells import ProbeCell, TrainCell
-from nabla.landscape import Landscape
-from nabla.store import Store
-from nabla.sweep import identity, run_cells
+from nabla.runs.landscape import Landscape
+from nabla.sweep.cells import ProbeCell, TrainCell
+from nabla.sweep.command import identity, run_cells
+from nabla.sweep.store import Store
 from sac_minimal.replay import Batch
 from sac_minimal.train import Loop
 

@@ -33,7 +33,9 @@ def book(tmp_path_factory, chromium):
     if shutil.which("npm") is None:
         pytest.skip("no npm: MathJax comes out of its npm package")
     out = tmp_path_factory.mktemp("book")
-    code = f"from nabla.course.book import *; build(Path({str(out)!r}), fast=True, only={ONLY})"
+    code = (
+        f"from nabla.course.book.build import *; build(Path({str(out)!r}), fast=True, only={ONLY})"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     html = out / "html"
     handler = functools.partial(Quiet, directory=str(html))

@@ -13,7 +13,7 @@ from estimators.gradients import row_gradients
 from toy_problems.identities import leaves
 from toy_problems.problems import FLOAT
 from toy_problems.quantities import numbers
-from toy_problems.squashed import expectation
+from toy_problems.theory.squashed import expectation
 
 EPS, SIGMA = 0.9, 0.7  # of the one draw looked at
 

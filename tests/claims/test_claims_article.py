@@ -24,7 +24,7 @@ from estimators import (
     sticking_the_landing,
 )
 from estimators.gradients import row_gradients
-from nabla.ledger import (
+from nabla.claims.ledger import (
     CONDITION,
     HOLDS,
     RESULT,
@@ -42,7 +42,7 @@ from toy_problems.problems import FLOAT
 from toy_problems.quantities import numbers
 from toy_problems.quantities import report as q
 from toy_problems.quantities.article import mixture_weight_variance
-from toy_problems.squashed import expectation
+from toy_problems.theory.squashed import expectation
 
 # The article's list of resources, in order; its brackets count from 1.
 RESOURCES = (

@@ -16,7 +16,7 @@ from estimators import (
     reparameterization,
     score_function,
 )
-from nabla.ledger import (
+from nabla.claims.ledger import (
     CONDITION,
     HOLDS,
     MISLEADS,
@@ -30,14 +30,17 @@ from nabla.ledger import (
     fact,
     unequal,
 )
-from toy_problems.constrained_bandit import (
+from toy_problems.problems import FLOAT, gaussian
+from toy_problems.quantities import blog, numbers
+from toy_problems.quantities import report as q
+from toy_problems.tables.constrained_bandit import (
     best_policy,
     dual,
     dual_slope,
     lagrangian,
     optimal_temperature,
 )
-from toy_problems.policy_gradient import (
+from toy_problems.tables.policy_gradient import (
     as_printed,
     expected_return,
     full_return,
@@ -46,10 +49,7 @@ from toy_problems.policy_gradient import (
     trajectories,
     two_step,
 )
-from toy_problems.problems import FLOAT, gaussian
-from toy_problems.quantities import blog, numbers
-from toy_problems.quantities import report as q
-from toy_problems.soft_mdp import (
+from toy_problems.tables.soft_mdp import (
     entropy,
     soft_action_values,
     soft_max_value,
@@ -57,7 +57,7 @@ from toy_problems.soft_mdp import (
     soft_value_iteration,
     softmax,
 )
-from toy_problems.tabular import (
+from toy_problems.tables.tabular import (
     EPISODES,
     GRAPH,
     MDP,

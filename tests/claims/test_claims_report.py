@@ -36,7 +36,7 @@ from estimators import (
     sticking_the_landing,
 )
 from estimators.gradients import row_gradients
-from nabla.ledger import (
+from nabla.claims.ledger import (
     CONDITION,
     HOLDS,
     MISLEADS,
@@ -59,7 +59,7 @@ from toy_problems.problems import FLOAT, gaussian, mixture_log_density
 from toy_problems.quantities import numbers
 from toy_problems.quantities import report as q
 from toy_problems.quantities import report_example as ex
-from toy_problems.squashed import expectation, modes
+from toy_problems.theory.squashed import expectation, modes
 
 # §2–3: from the divergence to the loss
 

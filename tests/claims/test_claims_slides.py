@@ -20,7 +20,7 @@ from estimators import (
     score_function,
 )
 from estimators import exact as exact_estimator
-from nabla.ledger import (
+from nabla.claims.ledger import (
     CONDITION,
     HOLDS,
     MISLEADS,
@@ -39,19 +39,18 @@ from sac_minimal.envs import Space
 from sac_minimal.lineage import FirstSAC, ValueSAC
 from sac_minimal.networks import make_policy, outputs
 from sac_minimal.sac import SAC
-from toy_problems import squashed
-from toy_problems.averages import max_of_min, moving_average, weights
-from toy_problems.constrained_bandit import (
+from toy_problems.problems import FLOAT, build, gaussian
+from toy_problems.quantities import numbers
+from toy_problems.quantities import report as q
+from toy_problems.quantities import report_example as ex
+from toy_problems.tables.averages import max_of_min, moving_average, weights
+from toy_problems.tables.constrained_bandit import (
     best_policy,
     dual_slope,
     optimal_temperature,
     temperature_descent,
 )
-from toy_problems.problems import FLOAT, build, gaussian
-from toy_problems.quantities import numbers
-from toy_problems.quantities import report as q
-from toy_problems.quantities import report_example as ex
-from toy_problems.soft_mdp import (
+from toy_problems.tables.soft_mdp import (
     entropy,
     residual_minimiser,
     soft_action_values,
@@ -61,7 +60,8 @@ from toy_problems.soft_mdp import (
     soft_value_iteration,
     softmax,
 )
-from toy_problems.tabular import MDP, action_values, loop, optimal_action_values
+from toy_problems.tables.tabular import MDP, action_values, loop, optimal_action_values
+from toy_problems.theory import squashed
 
 ALPHA = 0.3
 PI = softmax(np.array([[0.3, -0.4], [0.0, 1.1], [-0.7, 0.2]]))

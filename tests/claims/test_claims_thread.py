@@ -19,7 +19,7 @@ from evidence import (
 
 from estimators import reparameterization, reparameterization_eq13, sticking_the_landing
 from estimators.gradients import row_gradients
-from nabla.ledger import (
+from nabla.claims.ledger import (
     CONDITION,
     HOLDS,
     MISLEADS,

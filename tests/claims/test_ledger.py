@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nabla.claimpages import escaped, pages, rounded
-from nabla.claims import claims, load
-from nabla.ledger import HOLDS, OPEN, VERDICTS, Evidence, below, claim, equal, unequal
+from nabla.claims.command import claims, load
+from nabla.claims.ledger import HOLDS, OPEN, VERDICTS, Evidence, below, claim, equal, unequal
+from nabla.claims.pages import escaped, pages, rounded
 
 DOCS = Path(__file__).parents[2] / "docs"
 COUNTS = {"R": 38, "Q": 18, "S": 37, "M": 15, "B": 58}  # statements of each source

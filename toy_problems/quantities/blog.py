@@ -8,10 +8,10 @@ from scipy.optimize import brentq
 
 from estimators import Gaussian, Objective, exact_gradient
 from estimators.gradients import grad_a, row_gradients, rows
-from toy_problems.policy_gradient import as_printed, full_return, policy_gradient, two_step
 from toy_problems.problems import gaussian
-from toy_problems.soft_mdp import entropy
-from toy_problems.tabular import (
+from toy_problems.tables.policy_gradient import as_printed, full_return, policy_gradient, two_step
+from toy_problems.tables.soft_mdp import entropy
+from toy_problems.tables.tabular import (
     EPISODES,
     GRAPH,
     REWARD,

@@ -27,7 +27,7 @@ from estimators import (
 from estimators.gradients import row_gradients
 from toy_problems.identities import leaves
 from toy_problems.problems import FLOAT, build, gaussian
-from toy_problems.tabular import Array
+from toy_problems.tables.tabular import Array
 
 
 @cache

@@ -20,8 +20,8 @@ from estimators import (
 from estimators.policies import LOG_2PI
 from toy_problems.problems import build
 from toy_problems.quantities.report import variances
-from toy_problems.squashed import expectation
-from toy_problems.tabular import Array
+from toy_problems.tables.tabular import Array
+from toy_problems.theory.squashed import expectation
 
 
 def log_cosh(x: Array) -> Array:

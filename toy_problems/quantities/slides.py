@@ -8,12 +8,12 @@ import torch
 from scipy.optimize import brentq, minimize_scalar
 
 from estimators import Objective, log_det_tanh, reparameterization, squash
-from toy_problems import squashed
-from toy_problems.averages import max_of_min
-from toy_problems.constrained_bandit import optimal_temperature
 from toy_problems.problems import FLOAT, gaussian
 from toy_problems.quantities.report import variances, with_optimal_baseline
-from toy_problems.soft_mdp import soft_max_value, softmax
+from toy_problems.tables.averages import max_of_min
+from toy_problems.tables.constrained_bandit import optimal_temperature
+from toy_problems.tables.soft_mdp import soft_max_value, softmax
+from toy_problems.theory import squashed
 
 
 def external_and_soft() -> list[float]:

@@ -1,0 +1,219 @@
+"""Rows of deviations for the sequential test: estimate minus exact gradient, or minus a reference.
+
+The reference is the score function with leave-one-out baseline, which needs nothing but log π. It
+is given the very draws that the estimator made, row by row, and fresh ones for the rest: a pair
+of estimates, and a pair's difference varies less than both.
+"""
+
+import math
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from estimators.checking.contract import Complaint, Fault, blamed
+from estimators.checking.known_means import Controls, Watched, fit
+from estimators.checking.sequential import Look
+from estimators.checking.subjects import Subject
+from estimators.gradients import Gradient, per_sample_gradients, row_gradients, rows
+from estimators.moments import Moments
+from estimators.noise import Noise
+from estimators.objective import Objective
+from estimators.policies import Policy
+from estimators.quadrature import Exact
+from estimators.score import leave_one_out, score_function
+
+PILOT = 2**13
+SLOW_PILOT = 2**8
+CHUNK_NUMBERS = 2**18
+WITNESSES = 2**13  # actions at which Q is asked for its value
+REFERENCE = partial(score_function, n=8, baseline=leave_one_out)
+
+
+class Sampler:
+    """Draws of one subject, in chunks that fit into a cache."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        policy: Policy,
+        objective: Objective,
+        rng: Noise,
+        exact: Exact | None,
+        bound: float | None = None,
+    ) -> None:
+        self.subject, self.policy, self.objective, self.rng = subject, policy, objective, rng
+        self.device = next(iter(policy.parameters().values())).device
+        self.exact = None if exact is None else flat(exact)
+        self.exact_error = 0.0 if exact is None else exact.error
+        self.controls: Controls | None = None
+        self.bound = bound
+        self.largest = 0.0
+        self.sharp = Moments.of(
+            torch.zeros(0, 3, sum(p.numel() for p in policy.parameters().values()))
+        )
+        self.own = Noise(7, self.device)  # of the reference, beyond the shared draws
+        first, first_noise = self._estimates(64)
+        width = max(first.shape[1], sum(d.numel() for _, d in first_noise.scalars) // 64)
+        self.chunk = max(64, CHUNK_NUMBERS // width) if subject.fast else SLOW_PILOT
+        self.pilot, noise = self._estimates(min(PILOT, self.chunk) if subject.fast else SLOW_PILOT)
+        steady = len(first_noise.scalars) == len(noise.scalars)  # the number of draws may vary
+        if subject.estimator is not None and type(rng) is Noise and steady:
+            self.controls = fit(noise, self.pilot)
+
+    def draw(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        g, noise = self._estimates(count)
+        if self.bound is not None:
+            self.largest = max(self.largest, float(g.abs().max()))
+        plain = g - (self._reference(noise, count) if self.exact is None else self.exact)
+        if self.controls is not None and len(noise.scalars) < len(self.controls.axes):
+            raise Fault(Complaint("the number of draws varies from call to call"))
+        explained = 0.0 if self.controls is None else self.controls.explain(noise, count)
+        return plain - explained, plain, g
+
+    def zero_parameter(self) -> str | None:
+        """A sentence about a parameter whose gradient is zero in every draw of the pilot, though
+        the exact gradient (or the reference) is not."""
+        if self.exact is not None:
+            truth, error = self.exact, torch.full_like(self.exact, 20 * self.exact_error)
+        else:
+            other = self._reference(Watched(self.own), len(self.pilot))
+            truth, error = other.mean(0), 8 * other.std(0) / math.sqrt(len(other))
+        at = 0
+        for name, p in self.policy.parameters().items():
+            here = slice(at, at + p.numel())
+            at += p.numel()
+            off = truth[here].abs() > error[here]
+            if not self.pilot[:, here].any() and off.any():
+                return (
+                    f"the gradient of {name} is identically zero in {len(self.pilot):,} draws; "
+                    f"it should be up to {float(truth[here].abs().max()):.3g}"
+                )
+        return None
+
+    def sharpen(self, count: int) -> None:
+        """Draw until a diagnosis has this many estimates in all."""
+        while self.sharp.n < count:
+            deviations, plain, g = self.draw(min(self.chunk, count - self.sharp.n))
+            self.sharp += Moments.of(torch.stack([deviations, g, g - plain], 1))
+
+    def means(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Mean estimate and gradient, each followed by its standard error."""
+        (deviation, mean, reference), (slight, error, of_reference) = (
+            self.sharp.mean,
+            self.sharp.sem,
+        )
+        if self.exact is None:
+            return mean, error, reference, of_reference
+        return self.exact + deviation, slight, self.exact, torch.zeros_like(slight)
+
+    def bounds(self, look: Look, false_alarm: float) -> dict[str, Any]:
+        """Limits for the mean that need the bound alone (Maurer and Pontil 2009, theorem 4):
+        |mean − truth| ≤ √(2V log(2/α)/n) + 7·2b log(2/α)/(3(n − 1))."""
+        if self.bound is None:
+            return {}
+        if self.largest > self.bound:
+            raise ValueError(f"an estimate of {self.largest:.4g} exceeds the bound {self.bound:g}")
+        log = math.log(4 * len(look.sd) / false_alarm)
+        spread = (2 * look.sd**2 * log / look.n).sqrt()
+        return {"bernstein": (spread + 14 * self.bound * log / (3 * (look.n - 1))).tolist()}
+
+    def _estimates(self, count: int) -> tuple[Tensor, Watched]:
+        noise = Watched(self.rng)
+        with blamed():
+            g = _rows(self.subject.draw(count, noise))
+        if not g.isfinite().all():
+            bad = ~g.isfinite()
+            name = labels(self.policy)[int(bad.any(0).nonzero()[0])]
+            raise Fault(
+                Complaint(
+                    f"the gradient of {name} is not finite in {int(bad.any(1).sum())} of "
+                    f"{count:,} estimates"
+                )
+            )
+        return g, noise
+
+    def _reference(self, noise: Watched, count: int) -> Tensor:
+        shared = _Shared(noise, self.own)
+        with blamed("Q"):
+            g = per_sample_gradients(REFERENCE, self.policy, self.objective, count, shared)
+        reference = _rows(g)
+        if not reference.isfinite().all():
+            bad = int((~reference.isfinite()).any(1).sum())
+            raise Fault(
+                Complaint(f"Q is not finite in the actions of {bad} of {count:,} estimates")
+            )
+        return reference
+
+
+class _Shared(Noise):
+    """Hands out draws that were made before, as far as they go, then fresh ones."""
+
+    def __init__(self, before: Watched, fresh: Noise) -> None:
+        self.scalars, self.categories = list(before.scalars), list(before.categories)
+        self.fresh = fresh
+
+    def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        return self._continued("normal", self.fresh.normal(shape, like))
+
+    def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        return self._continued("uniform", self.fresh.uniform(shape, like))
+
+    def categorical(self, weights: Tensor, shape: tuple[int, ...]) -> Tensor:
+        k = self.fresh.categorical(weights, shape)
+        if self.categories and self.categories[0][1].shape[1:] == k.shape[1:]:
+            old = self.categories.pop(0)[1][: len(k)]
+            k = torch.cat([old, k[len(old) :]])
+        return k
+
+    def _continued(self, kind: str, x: Tensor) -> Tensor:
+        if self.scalars and self.scalars[0][0] == kind:
+            old = self.scalars[0][1]
+            if old.shape[1:] == x.shape[1:] and old.dtype == x.dtype:
+                self.scalars.pop(0)
+                return torch.cat([old[: len(x)], x[len(old) :]])
+        return x
+
+
+def labels(policy: Policy) -> list[str]:
+    """mu[0], mu[1], log_std[0], …: the entries of a gradient, in order."""
+    return [
+        name + "".join(f"[{int(i)}]" for i in index)
+        for name, p in policy.parameters().items()
+        for index in torch.cartesian_prod(*map(torch.arange, p.shape)).view(p.numel(), -1)
+    ]
+
+
+def require_finite_values(policy: Policy, objective: Objective, rng: Noise) -> None:
+    """Fault if Q is not a number, or infinite, in some of WITNESSES actions."""
+    with blamed("Q"):
+        copies = rows(policy, max(64, WITNESSES // policy.batch.numel())).detach()
+        q = objective.cost(copies, copies.sample(1, rng))
+        bad = int((~q.isfinite()).sum())
+    if bad:
+        raise Fault(Complaint(f"Q is not finite in {bad:,} of {q.numel():,} actions"))
+
+
+def scale(policy: Policy, objective: Objective, rng: Noise) -> Tensor:
+    """E[(|c − E c| + |α|)·|∇ log π|], flattened: the size of what cancels in a gradient."""
+    copies = rows(policy, 256)
+    a = copies.sample(1, rng)
+    with torch.enable_grad():
+        score = row_gradients(copies.log_prob(a)[0], copies)
+    cost = objective.cost(copies.detach(), a)[0].detach()
+    size = (cost - cost.mean(0)).abs() + torch.as_tensor(objective.alpha).to(cost).abs()
+    return flat({k: (s.abs().movedim(0, -1) * _like(size, s)).mean(-1) for k, s in score.items()})
+
+
+def _like(size: Tensor, s: Tensor) -> Tensor:
+    """[rows, *batch] -> [*batch, 1, …, rows], to go with s: [rows, *batch, …]."""
+    return size.view(*size.shape, *(1,) * (s.ndim - size.ndim)).movedim(0, -1)
+
+
+def _rows(grads: Gradient) -> Tensor:
+    return torch.cat([g.detach().flatten(1) for g in grads.values()], 1).double().cpu()
+
+
+def flat(gradient: Gradient) -> Tensor:
+    return torch.cat([g.detach().double().cpu().flatten() for g in gradient.values()])

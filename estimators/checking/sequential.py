@@ -1,0 +1,163 @@
+"""A sequential test of many means at once: are they all zero, and how sure is that?
+
+At look k the mean of n independent rows is compared, entry by entry, with a limit that spends
+α_k = α/(k(k+1)) of the false-alarm rate (Σ α_k = α, however long it goes on), divided by the p
+entries (Bonferroni) and the two sides. It ends in one of three ways: some mean is off; every mean
+is zero to within δ standard deviations, that is, one of that size would have been seen with
+probability 1 − β; or the budget is used up.
+
+The t statistic of a skewed sample has its tail at z + |γ|(2z² + 1)/(6√n), not at z (Hall 1992,
+§2.6), γ the skewness; where that correction is more than MAX_CORRECTION, n is too small for the
+central limit theorem and no verdict is given. Where the variance seems infinite (`tails`), none is
+given at all.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from estimators.checking.tails import Tails
+
+FIRST = 2**15  # a first look at fewer has not seen what happens once in a thousand draws
+MAX_CORRECTION = 1.0  # standard errors
+ENOUGH = 100  # draws of the rarest event
+
+# count -> three times [count, p]: deviations, whose means are tested; the same before control
+# variates, whose tails are looked at; estimates, whose standard deviations are the unit of δ.
+Draw = Callable[[int], tuple[Tensor, Tensor, Tensor]]
+
+
+def quantile(p: float) -> float:
+    """z with P(N(0, 1) > z) = p."""
+    return -NormalDist().inv_cdf(p)
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What is known after n rows, for each of the p entries."""
+
+    verdict: Literal["biased", "unbiased", "undecided"]
+    n: int
+    mean: Tensor
+    se: Tensor
+    sd: Tensor  # of one estimate
+    limit: Tensor  # in standard errors
+    detectable: Tensor  # the smallest bias seen with probability 1 − β
+    off: Tensor  # which means are not zero
+    more: int  # estimates still needed; 0 where more would not help
+    why: str  # what keeps it undecided
+    decidable: float  # the smallest δ that these rows can decide; infinite where none
+
+
+def sequential(
+    draw: Draw,
+    *,
+    slack: Tensor,
+    delta: float,
+    false_alarm: float,
+    miss: float,
+    budget: int,
+    chunk: int,
+    first: int = FIRST,
+    rarest: float = 1.0,
+) -> Look:
+    """Draw until the question is settled or `budget` rows are used.
+
+    slack: deviations that rounding and the reference's own error explain, [p]. An entry that
+    varies by less than its slack is taken for a constant. rarest: the probability of the rarest
+    event that is known to matter; without ENOUGH of them nothing is decided.
+    """
+    sums = _Sums(len(slack))
+    looks, target = 0, first
+    while True:
+        target = min(target, budget)
+        while sums.n < target:
+            sums.add(*draw(min(chunk, target - sums.n)))
+        looks += 1
+        share = false_alarm / (looks * (looks + 1))
+        look = _look(sums, slack, delta, share, miss, rarest)
+        if look.verdict != "undecided" or sums.n >= budget:
+            return look  # tails that look heavy are looked at again: more draws may show a bound
+        needed = sums.n + look.more if look.more else 2 * sums.n
+        target = min(2 * sums.n, max(math.ceil(1.02 * needed), sums.n + sums.n // 8))
+
+
+def _look(
+    sums: "_Sums", slack: Tensor, delta: float, share: float, miss: float, rarest: float
+) -> Look:
+    n, p = sums.n, len(slack)
+    z, z_miss = quantile(share / (2 * p)), quantile(miss)
+    mean, spread, skew, sd = sums.statistics()
+    constant = spread <= slack
+    correction = torch.where(constant, 0.0, skew.abs() * (2 * z**2 + 1) / (6 * math.sqrt(n)))
+    limit = z + correction
+    se = spread / math.sqrt(n)
+    heavy = sums.tails.heavy_entries() & ~constant
+    trusted = (correction <= MAX_CORRECTION) & ~heavy & (n * rarest >= ENOUGH)
+    off = trusted & (mean.abs() > limit * se + slack)
+    detectable = (limit + z_miss) * se
+    reached = trusted & (constant | (detectable <= delta * sd))
+    factor = torch.where(sd > 0, (detectable / (delta * sd)) ** 2, 1.0)
+    factor = torch.where(trusted, factor, factor.maximum(correction**2))[~reached]
+    factor = factor.clamp(min=ENOUGH / (n * rarest))
+    more = 0 if heavy.any() or not len(factor) else max(1, math.ceil(n * (float(factor.max()) - 1)))
+    why = ""
+    if heavy.any():
+        why = sums.tails.describe(heavy)
+    elif n * rarest < ENOUGH:
+        why = f"a category has probability {rarest:.1e}, and is hardly ever drawn"
+    elif not trusted.all():
+        why = f"the draws are too skewed for n = {n:,} (skewness {float(skew.abs().max()):.0f})"
+    elif not reached.all():
+        why = "the budget is used up"
+    verdict: Literal["biased", "unbiased", "undecided"] = "undecided"
+    if off.any():
+        verdict = "biased"
+    elif reached.all():
+        verdict = "unbiased"
+    ratio = torch.where(constant, 0.0, detectable / sd).nan_to_num(nan=math.inf)
+    decidable = _rounded_up(float(ratio.max())) if len(ratio) and trusted.all() else math.inf
+    return Look(verdict, n, mean, se, sd, limit, detectable, off, more, why, decidable)
+
+
+def _rounded_up(x: float) -> float:
+    """To two digits."""
+    if not 0 < x < math.inf:
+        return x
+    unit = 10.0 ** (math.floor(math.log10(x)) - 1)
+    return float(f"{math.ceil(x / unit) * unit:.2g}")
+
+
+class _Sums:
+    """Power sums of the deviations about the mean of the first chunk, and their largest values."""
+
+    def __init__(self, p: int) -> None:
+        self.n = 0
+        self.powers = torch.zeros(3, p, dtype=torch.float64)
+        self.estimates = torch.zeros(2, p, dtype=torch.float64)
+        self.shift = torch.zeros(2, p, dtype=torch.float64)
+        self.tails = Tails()
+
+    def add(self, deviations: Tensor, plain: Tensor, estimates: Tensor) -> None:
+        if self.n == 0:
+            self.shift = torch.stack([deviations.mean(0), estimates.mean(0)])
+        self.n += len(deviations)
+        x, g = deviations - self.shift[0], estimates - self.shift[1]
+        square = x * x
+        self.powers += torch.stack([x.sum(0), square.sum(0), (square * x).sum(0)])
+        self.estimates += torch.stack([g.sum(0), (g * g).sum(0)])
+        self.tails.add((plain - self.shift[0]).abs())
+
+    def statistics(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Mean, standard deviation and skewness of a deviation; the estimate's deviation."""
+        m1, m2, m3 = self.powers / self.n
+        variance = (m2 - m1**2).clamp(min=0)  # shifted sums: the difference is of rounding only
+        third = m3 - 3 * m1 * m2 + 2 * m1**3
+        skew = torch.where(variance > 0, third / variance**1.5, 0.0)
+        g1, g2 = self.estimates / self.n
+        return self.shift[0] + m1, variance.sqrt(), skew, (g2 - g1**2).clamp(min=0).sqrt()

@@ -1,0 +1,49 @@
+"""The diagonal Gaussian."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from estimators.noise import Noise
+from estimators.policies.hermite import LOG_2PI, gauss_hermite, log_normal
+from estimators.policies.policy import Policy, at_least_one, require_floating, wrong_shapes
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian(Policy):
+    """N(μ, diag σ²), σ = exp(log_std). mu, log_std: [*batch, d]."""
+
+    mu: Tensor
+    log_std: Tensor
+
+    def __post_init__(self) -> None:
+        require_floating(self)
+        if self.mu.ndim < 1 or self.mu.shape[-1] < 1 or self.mu.shape != self.log_std.shape:
+            wrong_shapes(self, "mu and log_std must both be [*batch, d] with d ≥ 1")
+
+    @property
+    def batch(self) -> torch.Size:
+        return self.mu.shape[:-1]
+
+    def sample(self, n: int, rng: Noise) -> Tensor:
+        return self.detach().rsample(n, rng)
+
+    def rsample(self, n: int, rng: Noise) -> Tensor:
+        """a = μ + σε, ε ~ N(0, 1) (SAC Eq. 11)."""
+        eps = rng.normal((at_least_one(n), *self.mu.shape), self.mu)
+        return self.mu + self.log_std.exp() * eps  # [n, *batch, d]
+
+    def log_prob(self, a: Tensor) -> Tensor:
+        """Σ_i −½((a_i − μ_i)/σ_i)² − log σ_i − ½ log 2π."""
+        return log_normal(a, self.mu, self.log_std).sum(-1)
+
+    def entropy(self) -> Tensor:
+        """H(π) = Σ_i log σ_i + ½ log 2πe, [*batch]."""
+        return (self.log_std + (LOG_2PI + 1) / 2).sum(-1)
+
+    def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:
+        eps, w = gauss_hermite(order, self.mu.shape[-1], 1, self.mu)  # [m, d], [m]
+        ones = (1,) * len(self.batch)
+        a = self.mu + self.log_std.exp() * eps.view(-1, *ones, eps.shape[-1])
+        return a, w.view(-1, *ones).expand(-1, *self.batch)

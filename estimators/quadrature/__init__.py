@@ -1,0 +1,22 @@
+"""Exact answers by weighted nodes."""
+
+from estimators.quadrature.answer import Exact, TooManyNodes
+from estimators.quadrature.exact import (
+    MAX_DRAWS,
+    cross_examine,
+    exact_expectation,
+    exact_gradient,
+    exact_mean,
+    exact_moments,
+)
+
+__all__ = [
+    "MAX_DRAWS",
+    "Exact",
+    "TooManyNodes",
+    "cross_examine",
+    "exact_expectation",
+    "exact_gradient",
+    "exact_mean",
+    "exact_moments",
+]

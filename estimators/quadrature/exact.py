@@ -1,0 +1,209 @@
+"""Exact answers: quadrature nodes fed to an estimator as if they were its random draws.
+
+An estimator is run once to see which draws it makes. Its scalar draws become nodes of
+N(0, 1) (a uniform one through the distribution function), its categories are all taken in
+turn, every combination gets a row of its own, and the weighted mean over rows is the
+estimator's mean: no randomness, no flakes. All of it in float64, whatever the policy's dtype.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from estimators.gradients import Estimator, Gradient, per_sample_gradients
+from estimators.noise import Noise
+from estimators.objective import Objective
+from estimators.policies import Categorical, Mixture, Policy, require_finite
+from estimators.quadrature.answer import Exact, TooManyNodes
+from estimators.quadrature.hermite import AGREEMENT, gauss_hermite_gradient
+from estimators.quadrature.integration import FLOOR, integrate
+from estimators.quadrature.nodes import Nodes, discover
+from estimators.quadrature.witnesses import CHUNK, contradicted
+from estimators.score import score_function
+
+MAX_DRAWS = 3
+MAX_ROWS = 2**21
+ROUNDING = 64 * torch.finfo(torch.float64).eps
+
+
+def exact_gradient(policy: Policy, objective: Objective) -> Exact:
+    """∇J(θ) = E_π[(α log π(a) − Q(a)) ∇ log π(a)], shaped like the parameters, in float64.
+
+    All categories; Gaussians and mixtures up to d = 3 by adaptive nodes, jumps of Q included, as
+    far as `estimators.quadrature.integration` resolves them; smooth ones up to d ≈ 6 by
+    Gauss–Hermite, unless random draws contradict it. `.error` is its own estimate of its error;
+    TooManyNodes (a ValueError) when that stays above 5e-7 of the scale. ValueError on parameters
+    that are not finite.
+    """
+    require_finite(policy)
+    policy, objective = _double(policy, objective)
+    d = 0 if isinstance(policy, Categorical) else policy.parameters()["mu"].shape[-1]
+    if d <= MAX_DRAWS:
+        return _mean(score_function, policy, objective)
+    return gauss_hermite_gradient(policy, objective, d)
+
+
+def exact_moments(
+    estimator: Estimator, policy: Policy, objective: Objective
+) -> tuple[Exact, Exact]:
+    """Mean and variance of one estimate, elementwise, each a dict shaped like the parameters.
+
+    Deterministic; `.error` of each is its own estimate of its error. Raises TooManyNodes when
+    the estimator makes more than three scalar draws, when the two finest rules disagree by more
+    than 5e-7 of the scale, or when random draws vary more than the nodes say,
+    because the nodes do not resolve the estimator.
+    """
+    require_finite(policy)
+    policy, objective = _double(policy, objective)
+    mean = _mean(estimator, policy, objective)
+    variance = _mean(estimator, policy, objective, about=mean)
+    contradicted(estimator, policy, objective, mean, variance)
+    return mean, variance
+
+
+def exact_mean(
+    estimator: Estimator,
+    policy: Policy,
+    objective: Objective,
+    *,
+    about: Gradient | None = None,
+    tolerance: float = ROUNDING,
+    evaluations: float = math.inf,
+) -> Exact:
+    """E[g], or E[(g − about)²]: as in `exact_moments`, but not cross-examined by random draws.
+
+    tolerance: relative to the scale; as exact as float64 allows by default. Raises TooManyNodes
+    also when it would take more than `evaluations` values of Q.
+    """
+    require_finite(policy)
+    policy, objective = _double(policy, objective)
+    used = 0
+
+    def Q(a: Tensor) -> Tensor:
+        nonlocal used
+        q = objective.Q(a)
+        used += q.numel()
+        if used > evaluations:
+            raise TooManyNodes(f"more than {evaluations:,} evaluations of Q; measure it instead")
+        return q
+
+    return _mean(estimator, policy, Objective(Q, objective.alpha), about, tolerance)
+
+
+def exact_expectation(
+    f: Callable[[Gradient], Gradient],
+    estimator: Estimator,
+    policy: Policy,
+    objective: Objective,
+    *,
+    tolerance: float = ROUNDING,
+) -> Tensor:
+    """E[f(g)] over the draws of one estimate g, flattened, by the same nodes; f maps rows
+    {name: [rows, *batch, …]} to such rows. Raises TooManyNodes as `exact_mean`."""
+    require_finite(policy)
+    return _integral(f, estimator, *_double(policy, objective), tolerance)[0]
+
+
+def cross_examine(
+    estimator: Estimator, policy: Policy, objective: Objective, mean: Exact, variance: Exact
+) -> None:
+    """TooManyNodes if random draws vary more than the nodes say."""
+    contradicted(estimator, *_double(policy, objective), mean, variance)
+
+
+def _mean(
+    estimator: Estimator,
+    policy: Policy,
+    objective: Objective,
+    about: Gradient | None = None,
+    tolerance: float = ROUNDING,
+) -> Exact:
+    """E[g], or E[(g − about)²]."""
+
+    def f(grads: Gradient) -> Gradient:
+        return grads if about is None else {k: (g - about[k]) ** 2 for k, g in grads.items()}
+
+    value, error = _integral(f, estimator, policy, objective, tolerance)
+    shapes = {name: p.shape for name, p in policy.parameters().items()}
+    parts = value.split([s.numel() for s in shapes.values()])
+    mean = {name: v.view(s) for (name, s), v in zip(shapes.items(), parts, strict=True)}
+    return Exact(mean, error)
+
+
+def _integral(
+    f: Callable[[Gradient], Gradient],
+    estimator: Estimator,
+    policy: Policy,
+    objective: Objective,
+    tolerance: float,
+) -> tuple[Tensor, float]:
+    """E[f(g)], flattened, and its largest error."""
+    draws = discover(estimator, policy, objective)
+    scalars = sum(d.size for d in draws if d.categories is None)
+    sizes = [d.categories for d in draws if d.categories is not None for _ in range(d.size)]
+    combinations = math.prod(sizes)
+    if scalars > MAX_DRAWS or combinations > 2**17:
+        raise TooManyNodes(
+            f"an estimate makes {scalars} scalar and {len(sizes)} categorical draws "
+            f"({combinations} combinations): exact moments reach {MAX_DRAWS} scalar draws and "
+            f"{2**17} combinations; measure it instead"
+        )
+    k = torch.cartesian_prod(*[torch.arange(s) for s in sizes]) if sizes else torch.zeros(1, 0)
+    k = k.reshape(combinations, len(sizes)).long()
+    device = next(iter(policy.parameters().values())).device
+
+    def integrand(x: Tensor) -> Tensor:
+        """x: [m, scalars] -> [m, entries], summed over the categories."""
+        every_x = x.repeat_interleave(combinations, 0).to(device)
+        every_k = k.repeat(len(x), 1).to(device)
+        nodes = Nodes(draws, every_x, every_k, policy.batch)
+        grads = per_sample_gradients(estimator, policy, objective, len(every_x), nodes)
+        out = []
+        for g in f(grads).values():
+            w = torch.as_tensor(nodes.weight).to(g)
+            out.append((g * w.reshape(*w.shape, *(1,) * (g.ndim - w.ndim))).flatten(1))
+        return torch.cat(out, 1).cpu().unflatten(0, (len(x), combinations)).sum(1)
+
+    value, error, scale = integrate(
+        integrand,
+        scalars,
+        chunk=max(1, CHUNK // (combinations * max(1, policy.batch.numel()))),
+        limit=4 * MAX_ROWS // max(4, combinations),
+        tolerance=tolerance,
+        breaks=_spikes(policy) if scalars == 1 else None,
+    )
+    if not (error <= AGREEMENT * scale.clamp(min=FLOOR)).all():
+        raise TooManyNodes(
+            f"two quadrature rules still disagree by {float(error.max()):.1e} (the scale is "
+            f"{float(scale.max()):.1e}) for {scalars} scalar draw(s) at the limit of nodes; "
+            "measure it instead"
+        )
+    return value.to(device), float(error.max())
+
+
+def _double(policy: Policy, objective: Objective) -> tuple[Policy, Objective]:
+    """Both in float64; a Q that takes only the policy's own dtype is given that."""
+    dtype = next(iter(policy.parameters().values())).dtype
+    policy = policy.detach().map(torch.Tensor.double)
+    if dtype == torch.float64:
+        return policy, objective
+    Q = objective.Q
+    try:
+        Q(policy.sample(1, Noise()))
+    except RuntimeError:
+        return policy, Objective(lambda a: Q(a.to(dtype)).double(), objective.alpha)
+    return policy, objective
+
+
+def _spikes(policy: Policy) -> Tensor | None:
+    """Where a mixture's components lie in the ε of each other, [breaks]: a narrow one is a spike
+    of log π that nodes laid for a wide one may miss."""
+    if not isinstance(policy, Mixture) or policy.mu.numel() > 16 or policy.mu.shape[-1] > 1:
+        return None
+    mu, sigma = policy.mu[..., 0].cpu(), policy.log_std[..., 0].exp().cpu()  # [*batch, K]
+    reach = torch.tensor([-8.0, -2.0, 0.0, 2.0, 8.0], dtype=mu.dtype)
+    there = mu[..., None] + sigma[..., None] * reach  # [*batch, K, 5]
+    eps = (there[..., None, :, :] - mu[..., :, None, None]) / sigma[..., :, None, None]
+    return eps.flatten()

@@ -1,0 +1,101 @@
+"""A noise source that hands out nodes, and how many of them an estimate asks for."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from estimators.gradients import Estimator, per_sample_gradients
+from estimators.noise import Noise
+from estimators.objective import Objective
+from estimators.policies import Policy
+from estimators.quadrature.answer import TooManyNodes
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One call of the noise source: [*lead, rows, *batch, *tail], K categories or a scalar."""
+
+    lead: tuple[int, ...]
+    tail: tuple[int, ...]
+    categories: int | None
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.lead) * math.prod(self.tail)
+
+
+class Calls(Noise):
+    """Remembers the shapes of the draws."""
+
+    def __init__(self) -> None:
+        self.source = Noise()
+        self.calls: list[tuple[tuple[int, ...], int | None]] = []
+
+    def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        self.calls.append((tuple(shape), None))
+        return self.source.normal(shape, like)
+
+    def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        self.calls.append((tuple(shape), None))
+        return self.source.uniform(shape, like)
+
+    def categorical(self, weights: Tensor, shape: tuple[int, ...]) -> Tensor:
+        self.calls.append((tuple(shape), weights.shape[-1]))
+        return self.source.categorical(weights, shape)
+
+    def threshold(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        raise TooManyNodes(
+            "categories with common random numbers jump where nodes do not look: measure it instead"
+        )
+
+
+class Nodes(Noise):
+    """Hands out nodes: columns of x for scalars, of k for categories; collects their weights."""
+
+    def __init__(self, draws: list[Draw], x: Tensor, k: Tensor, batch: torch.Size) -> None:
+        self.draws, self.x, self.k, self.batch = list(draws), x, k, batch
+        self.weight: Tensor | float = 1.0
+
+    def _columns(self, source: Tensor) -> Tensor:
+        draw, ones = self.draws.pop(0), (1,) * len(self.batch)
+        m, lead = len(source), draw.lead
+        columns = source[:, : draw.size].reshape(m, *lead, *draw.tail).movedim(0, len(lead))
+        columns = columns.reshape(*lead, m, *ones, *draw.tail)
+        return columns.expand(*lead, m, *self.batch, *draw.tail)
+
+    def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        size = self.draws[0].size
+        eps = self._columns(self.x)
+        self.x = self.x[:, size:]
+        return eps.to(like)
+
+    def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        u = torch.erfc(-self.normal(shape, like) / math.sqrt(2)) / 2  # ndtr is 0 below −9
+        return u.minimum(torch.full_like(u, 1 - torch.finfo(u.dtype).eps))  # the interval is open
+
+    def categorical(self, weights: Tensor, shape: tuple[int, ...]) -> Tensor:
+        draw = self.draws[0]
+        k = self._columns(self.k)
+        self.k = self.k[:, draw.size :]
+        p = weights.detach().expand(*k.shape, -1).gather(-1, k[..., None])[..., 0]
+        self.weight = self.weight * p.reshape(-1, *p.shape[len(draw.lead) :]).prod(0)
+        return k
+
+
+def discover(estimator: Estimator, policy: Policy, objective: Objective) -> list[Draw]:
+    """The draws of one estimate; the axis of rows is the one that grows with their number."""
+    seen = []
+    for count in (1, 2):
+        calls = Calls()
+        per_sample_gradients(estimator, policy, objective, count, calls)
+        seen.append(calls.calls)
+    draws = []
+    for (one, categories), (two, _) in zip(*seen, strict=True):
+        axes = [i for i, (a, b) in enumerate(zip(one, two, strict=True)) if a != b]
+        if len(axes) != 1:
+            raise TooManyNodes(f"cannot tell which axis of a draw {list(one)} holds the rows")
+        after = axes[0] + 1 + len(policy.batch)
+        draws.append(Draw(one[: axes[0]], one[after:], categories))
+    return draws

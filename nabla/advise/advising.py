@@ -1,0 +1,194 @@
+"""What `nabla advise` measures: the estimators that apply, and their cost."""
+
+import math
+import time
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from scipy.stats import norm
+from torch import Tensor
+from tqdm import tqdm
+
+from estimators import (
+    BIASED,
+    CATALOGUE,
+    Estimator,
+    Noise,
+    Objective,
+    Policy,
+    Report,
+    measure,
+    per_sample_gradients,
+)
+from nabla.advise.candidates import Candidate, Wants, terms_of
+from toy_problems import Problem
+
+SAME_MEAN = 1e-4  # false alarm of the check that an estimator has the gradient for its mean
+PILOT = 256
+ALIKE = 1e-12  # estimates that differ by less do so by rounding
+ROUNDS = 15  # of timing, the estimators in turn
+GROUP = 8  # actions in a larger group, for baselines that other actions give
+GROUPED = ("score_function_leave_one_out", "vargrad")
+
+
+def candidates_for(
+    problem: Problem, wants: Wants, estimates: int, seed: int
+) -> tuple[list[Candidate], dict[str, str]]:
+    """Those that apply, least work first; the others with the reason."""
+    left_out: dict[str, str] = {}
+    measured: dict[str, tuple[Estimator, Report, Uses]] = {}
+    exact = problem.gradient()
+    for name, estimator in tqdm(chosen(problem.policy).items(), leave=False, disable=None):
+        try:
+            uses = counts(estimator, problem, seed)
+            left_out[name] = excluded(uses, wants)
+            if not left_out[name]:
+                report = measure(
+                    estimator,
+                    problem.policy,
+                    problem.objective,
+                    estimates=estimates,
+                    rng=Noise(seed),
+                    exact=exact,
+                    name=name,
+                    problem=problem.name,
+                )
+                measured[name] = estimator, report, uses
+        except (ValueError, TypeError, RuntimeError) as error:
+            left_out[name] = " ".join(str(error).split())
+    trusted = [r for name, (_, r, _) in measured.items() if name.startswith(("score", "vargrad"))]
+    for name, (_, report, uses) in list(measured.items()):
+        limit = float(norm.isf(SAME_MEAN / 2 / (len(measured) * report.size)))
+        left_out[name] = doubt(report, trusted, limit, uses.alike)
+    measured = {name: m for name, m in measured.items() if not left_out[name]}
+    found = []
+    timed = {} if wants.gradient_cost is not None else times(measured, problem, seed)
+    for name, (estimator, report, uses) in measured.items():
+        if wants.gradient_cost is None:
+            cost, cost_error = timed[name]
+        else:
+            cost, cost_error = report.q_evaluations + wants.gradient_cost * uses.gradients, 0.0
+        left_out[name] = too_dear(cost, wants)
+        if not left_out[name]:
+            terms = terms_of(estimator, problem, estimates, seed)
+            found.append(Candidate(name, report, uses.gradients, cost, cost_error, terms))
+    return sorted(found, key=lambda c: (c.work, c.cost)), {k: v for k, v in left_out.items() if v}
+
+
+def chosen(policy: Policy) -> dict[str, Estimator]:
+    """The unbiased of the catalogue; those whose baseline the other actions give in two sizes."""
+    mine = {k: e for k, e in CATALOGUE[type(policy)].items() if k not in BIASED}
+    larger = {f"{k}, n = {GROUP}": partial(mine[k], n=GROUP) for k in GROUPED}
+    return mine | larger
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What an estimator does with Q: values differentiated and evaluated, per estimate; `cut`: it
+    differentiates a Q that varies, but not in torch's graph; `alike`: Q varies, its estimates not.
+    """
+
+    gradients: float
+    evaluations: float
+    cut: bool
+    alike: bool
+
+
+def excluded(uses: Uses, wants: Wants) -> str:
+    """Why it is not available, or nothing."""
+    if uses.cut:
+        return "Q is not differentiable"
+    if uses.gradients and not wants.differentiable:
+        return "it uses ∇Q"
+    if uses.evaluations > 1 and not wants.several:
+        return f"it evaluates Q {uses.evaluations:g} times"
+    if wants.gradient_cost is None:
+        return ""
+    return too_dear(uses.evaluations + wants.gradient_cost * uses.gradients, wants)
+
+
+def too_dear(cost: float, wants: Wants) -> str:
+    if cost <= wants.budget:
+        return ""
+    return f"one estimate costs {cost:.3g} {wants.unit}, more than the budget"
+
+
+def counts(estimator: Estimator, problem: Problem, seed: int) -> Uses:
+    differentiated = evaluated = 0
+    cut = False
+    values: list[Tensor] = []
+
+    def counted(a: Tensor) -> Tensor:
+        nonlocal evaluated, cut
+        q = problem.objective.Q(a)
+        if not isinstance(q, Tensor):
+            return q
+        evaluated += q.numel()
+        values.append(q.detach().flatten())
+        if a.requires_grad and not q.requires_grad and q.shape == a.shape[:-1]:
+            cut, q = True, q + 0 * a.sum(-1)  # a graph without slope: what asks for one is seen
+        if q.requires_grad:
+
+            def hook(grad: Tensor) -> None:
+                nonlocal differentiated
+                differentiated += grad.numel()
+
+            q.register_hook(hook)
+        return q
+
+    objective = Objective(counted, problem.objective.alpha)
+    grads = per_sample_gradients(estimator, problem.policy, objective, PILOT, Noise(seed))
+    varies = len({float(q) for v in values for q in (v.min(), v.max())}) > 1
+    return Uses(
+        differentiated / PILOT,
+        evaluated / PILOT,
+        cut=cut and varies and differentiated > 0,
+        alike=varies
+        and all(torch.allclose(g, g[:1], rtol=ALIKE, atol=ALIKE) for g in grads.values()),
+    )
+
+
+def doubt(report: Report, trusted: list[Report], limit: float, alike: bool) -> str:
+    """Why its mean is not taken for the gradient, or nothing; alike: its estimates do not vary
+    although Q does.
+
+    The gradient is the exact one, or else the score function's mean, which no jump of Q misleads.
+    """
+    z, explained = report.z, report.explained(limit)
+    if report.exact is None:
+        if not trusted or any(report is r for r in trusted):
+            return ""
+        best = min(trusted, key=lambda r: r.total_variance)
+        bias = torch.cat([(report.mean[k] - best.mean[k]).flatten() for k in report.mean])
+        sem = torch.cat([torch.hypot(report.sem[k], best.sem[k]).flatten() for k in report.mean])
+        z = bias.abs() / (sem + 1e-12 * (1 + bias.abs()))
+        explained = explained + best.explained(limit)
+    if not (z > limit).any():
+        return ""
+    if not (z > limit + explained).any() and not (alike and report.alike.all()):
+        return "what decides its mean happens in too few of its draws to tell: more --estimates"
+    far = f"{float(z.max()):.0f}" if z.max() < 1e4 else "more than 10000"
+    return f"its mean is {far} standard errors off the gradient (does Q jump?)"
+
+
+def times(
+    measured: dict[str, tuple[Estimator, Report, Uses]], problem: Problem, seed: int
+) -> dict[str, tuple[float, float]]:
+    """Microseconds of an estimate, and the standard error of their logarithm: in turn, so that
+    what else the machine does falls on all of them."""
+    size = max(PILOT, 4096 // max(1, sum(p.numel() for p in problem.policy.parameters().values())))
+    seen: dict[str, list[float]] = {name: [] for name in measured}
+    for i in range(ROUNDS + 1):
+        for name, (estimator, *_) in measured.items():
+            start = time.perf_counter()
+            per_sample_gradients(estimator, problem.policy, problem.objective, size, Noise(seed))
+            if i:  # the first is warm-up
+                seen[name].append(math.log((time.perf_counter() - start) / size * 1e6))
+    out = {}
+    for name, logs in seen.items():
+        low, middle, high = np.quantile(logs, [0.25, 0.5, 0.75])
+        # the median's error, by the quartiles: a single interruption does not count
+        out[name] = math.exp(middle), float(1.25 * (high - low) / 1.35 / math.sqrt(ROUNDS))
+    return out

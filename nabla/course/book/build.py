@@ -1,0 +1,108 @@
+"""`make book`: a static site from the notebooks, executed, and the pages in docs/.
+
+Everything goes to out/book; out/book/html/index.html is the result. MathJax comes out of its npm
+package, once; executed notebooks are kept until their text or the code changes.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import nbformat
+
+from nabla.course.book.heroes import script
+from nabla.course.book.run import ROOT, execute
+
+OUT = ROOT / "out" / "book"
+MATHJAX = "mathjax@3.2.2"  # the last one that holds its own fonts
+CODE = ("estimators", "toy_problems", "sac_minimal", "nabla")
+
+
+def build(out: Path = OUT, fast: bool = False, only: Sequence[str] = ()) -> Path:
+    """The folder of the built pages. only: numbers of notebooks, all by default."""
+    source = out / "source"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", source)
+    shutil.copytree(mathjax(), source / "_static" / "mathjax")
+    (source / "_static" / "heroes-data.js").write_text(script())
+    chosen = [p for p in sorted((ROOT / "notebooks").glob("*.ipynb")) if _among(p, only)]
+    run = partial(executed, fast=fast)
+    with ThreadPoolExecutor(2) as pool:
+        for path, text in zip(chosen, pool.map(run, chosen), strict=True):
+            target = source / "notebooks" / path.name
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(text)
+    html = out / "html"
+    shutil.rmtree(html, ignore_errors=True)
+    sphinx = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-b",
+        "html",
+        "-j",
+        "auto",
+        "-W",
+        "--keep-going",
+        "-q",
+    ]
+    subprocess.run([*sphinx, "-d", out / "doctrees", source, html], check=True)
+    return html
+
+
+def _among(path: Path, only: Sequence[str]) -> bool:
+    return not only or path.name[:2] in only
+
+
+def executed(path: Path, fast: bool = False) -> str:
+    """The notebook with outputs, from a cache where nothing that it depends on has changed."""
+    files = [path, *(f for name in CODE for f in sorted((ROOT / name).rglob("*.py")))]
+    digest = hashlib.sha256(b"".join(f.read_bytes() for f in files) + bytes([fast])).hexdigest()
+    kept = OUT / "executed" / f"{path.stem}-{digest[:16]}.ipynb"
+    if not kept.exists():
+        print(f"running {path.name}", flush=True)
+        notebook, _ = execute(path, fast=fast, static=True)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
+        kept.write_text(text)
+    return kept.read_text()
+
+
+def mathjax() -> Path:
+    """The folder with MathJax, unpacked from its npm package, whole or not at all."""
+    folder = OUT / MATHJAX
+    if not folder.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            sys.exit("the book needs npm, for MathJax: install Node.js")
+        OUT.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=OUT) as part:
+            unpack(npm, Path(part))
+            try:
+                (Path(part) / "package").rename(folder)
+            except OSError:  # another build was faster
+                if not folder.exists():
+                    raise
+    return folder / "es5"
+
+
+def unpack(npm: str, part: Path, tries: int = 5) -> None:
+    """npm may leave before its file is whole on the disk: then it is fetched again."""
+    for _ in range(tries):
+        subprocess.run([npm, "pack", "--silent", MATHJAX], cwd=part, check=True)
+        (archive,) = part.glob("*.tgz")
+        try:
+            with tarfile.open(archive) as tar:
+                tar.extractall(part, filter="data")
+            return
+        except (EOFError, tarfile.ReadError):
+            time.sleep(1)
+    sys.exit(f"npm brings {MATHJAX} in pieces only: try again")

@@ -1,0 +1,329 @@
+"""Notebook 07, the variance shoot-out: its exercises and the slips they know."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nabla.course.engine import Answer, Exercise, Formula, Slip
+
+Array = np.ndarray
+
+
+def variance_with_error(g: Tensor, exact: float) -> tuple[Tensor, Tensor]:
+    """Mean of (g − exact)², and its standard error."""
+    squares = (g - exact) ** 2
+    return squares.mean(), squares.std() / math.sqrt(len(g))
+
+
+def _draws(seed: int) -> tuple[Tensor, float]:
+    rng = np.random.default_rng(seed)
+    exact = float(rng.normal())
+    return torch.tensor(exact + rng.standard_t(6, size=40 + seed)), exact
+
+
+VARIANCE_WITH_ERROR = Formula(
+    reference=variance_with_error,
+    inputs=_draws,
+    tested="the variance about the exact gradient and its standard error, to 9 digits, for 8 sets "
+    "of heavy-tailed draws",
+    slips={
+        "about_their_own_mean": Slip(
+            lambda g, exact: (
+                g.var(),
+                ((g - g.mean()) ** 2).std() / math.sqrt(len(g)),
+            ),
+            (
+                "The squares are taken about the mean of the draws.",
+                "The exact gradient is known here: then the squares are independent draws, too.",
+            ),
+        ),
+        "error_of_the_mean": Slip(
+            lambda g, exact: (
+                ((g - exact) ** 2).mean(),
+                g.std() / math.sqrt(len(g)),
+            ),
+            (
+                "That is the standard error of the mean of g, not of its variance.",
+                "The variance is itself a mean, of certain numbers. How do those scatter?",
+            ),
+        ),
+        "normal_theory": Slip(
+            lambda g, exact: (
+                ((g - exact) ** 2).mean(),
+                ((g - exact) ** 2).mean() * math.sqrt(2 / len(g)),
+            ),
+            (
+                "The factor √(2/N) is right for Gaussian draws only; gradients have heavy tails.",
+                "Let the squares say themselves how they scatter.",
+            ),
+        ),
+        "spread_of_one": Slip(
+            lambda g, exact: (((g - exact) ** 2).mean(), ((g - exact) ** 2).std()),
+            ("This is how far one square scatters. A mean of N scatters less.",),
+        ),
+        "divided_by_n": Slip(
+            lambda g, exact: (((g - exact) ** 2).mean(), ((g - exact) ** 2).std() / len(g)),
+            ("A variance falls like 1/N. And a standard deviation?",),
+        ),
+        "n_in_the_denominator": Slip(
+            lambda g, exact: (
+                ((g - exact) ** 2).mean(),
+                ((g - exact) ** 2).std(correction=0) / math.sqrt(len(g)),
+            ),
+            ("Nearly: the docstring asks for the standard deviation with N − 1.",),
+        ),
+        "difference_of_moments": Slip(
+            lambda g, exact: (
+                (g**2).mean() - exact**2,
+                (g**2).std() / math.sqrt(len(g)),
+            ),
+            (
+                "Its mean is right, but the draws of g itself add to the noise: take the "
+                "difference first, then square.",
+            ),
+        ),
+        "deviation": Slip(
+            lambda g, exact: (
+                ((g - exact) ** 2).mean().sqrt(),
+                ((g - exact) ** 2).std() / math.sqrt(len(g)),
+            ),
+            ("The first number is a standard deviation: the variance is its square.",),
+        ),
+    },
+)
+
+
+def what_a_budget_buys(variance: float, cost: float, budget: float) -> tuple[int, float]:
+    """How many estimates, whole ones, and the variance of their mean."""
+    n = math.floor(budget / cost)
+    return n, variance / n
+
+
+def _prices(seed: int) -> tuple[float, float, float]:
+    rng = np.random.default_rng(seed)
+    return float(rng.uniform(0.5, 9)), float(rng.uniform(1, 6)), float(rng.uniform(20, 99))
+
+
+WHAT_A_BUDGET_BUYS = Formula(
+    reference=what_a_budget_buys,
+    inputs=_prices,
+    tested="number of estimates and variance of their mean for 8 random prices",
+    slips={
+        "parts_of_an_estimate": Slip(
+            lambda variance, cost, budget: (budget / cost, variance * cost / budget),
+            ("There are no parts of an estimate: round the number of them down first.",),
+        ),
+        "rounded_up": Slip(
+            lambda variance, cost, budget: (
+                math.ceil(budget / cost),
+                variance / math.ceil(budget / cost),
+            ),
+            ("The last estimate goes over the budget.",),
+        ),
+        "cost_forgotten": Slip(
+            lambda variance, cost, budget: (math.floor(budget), variance / math.floor(budget)),
+            ("Estimates have different prices: what is `cost` for?",),
+        ),
+        "no_gain": Slip(
+            lambda variance, cost, budget: (math.floor(budget / cost), variance),
+            ("That is the variance of one estimate. What is it for the mean of n?",),
+        ),
+        "sum": Slip(
+            lambda variance, cost, budget: (
+                math.floor(budget / cost),
+                variance * math.floor(budget / cost),
+            ),
+            ("That is the variance of their sum.",),
+        ),
+        "root_n": Slip(
+            lambda variance, cost, budget: (
+                math.floor(budget / cost),
+                variance / math.sqrt(math.floor(budget / cost)),
+            ),
+            ("Standard deviations fall like 1/√n. Variances?",),
+        ),
+        "deviation": Slip(
+            lambda variance, cost, budget: (
+                math.floor(budget / cost),
+                math.sqrt(variance / math.floor(budget / cost)),
+            ),
+            ("The second number is a standard deviation.",),
+        ),
+    },
+)
+
+
+def second_moments(w: Array, F: Array, dF: Array, ddF: Array) -> tuple[float, float, float]:
+    """Of reparameterization, of nabla-log, of nabla-log with b*; for μ, times σ²."""
+    pathwise = w @ dF**2
+    score = w @ (F**2 + 2 * dF**2 + 2 * F * ddF)
+    baseline = w @ (F + ddF)
+    return pathwise, score, score - baseline**2
+
+
+def _integrand(seed: int) -> tuple[Array, Array, Array, Array]:
+    """Gauss–Hermite weights, and a cubic plus a cosine there with two derivatives."""
+    rng = np.random.default_rng(seed)
+    x, w = np.polynomial.hermite_e.hermegauss(40)
+    p = np.polynomial.Polynomial(rng.normal(size=4))
+    k = rng.uniform(0.5, 2)
+    return (
+        w / w.sum(),
+        p(x) + np.cos(k * x + 0.3),
+        p.deriv()(x) - k * np.sin(k * x + 0.3),
+        p.deriv(2)(x) - k**2 * np.cos(k * x + 0.3),
+    )
+
+
+def _moments(cross: float = 2, slopes: float = 2, square: float = 1, curve: float = 1) -> Answer:
+    """The answer with other factors: of F F″, F′², F² in the score, F″ in the baseline."""
+
+    def answer(w: Array, F: Array, dF: Array, ddF: Array) -> tuple[float, float, float]:
+        score = w @ (square * F**2 + slopes * dF**2 + cross * F * ddF)
+        return w @ dF**2, score, score - (w @ (F + curve * ddF)) ** 2
+
+    return answer
+
+
+def _variances(w: Array, F: Array, dF: Array, ddF: Array) -> tuple[float, ...]:
+    return tuple(m - (w @ dF) ** 2 for m in second_moments(w, F, dF, ddF))
+
+
+def _unsquared(w: Array, F: Array, dF: Array, ddF: Array) -> tuple[float, float, float]:
+    path, score, _ = second_moments(w, F, dF, ddF)
+    return path, score, score - w @ (F + ddF)
+
+
+def _unweighted(w: Array, F: Array, dF: Array, ddF: Array) -> tuple[float, float, float]:
+    same = np.full(len(w), 1 / len(w))
+    return second_moments(same, F, dF, ddF)
+
+
+SECOND_MOMENTS = Formula(
+    reference=second_moments,
+    inputs=_integrand,
+    tolerance=1e-8,
+    tested="all three second moments against quadrature, to 8 digits, for 8 integrands: a random "
+    "cubic plus a random cosine",
+    slips={
+        "cross_term_once": Slip(
+            _moments(cross=1),
+            ("Look at the term with F F″: Stein's lemma is used twice, what factor does it get?",),
+        ),
+        "cross_term_missing": Slip(
+            _moments(cross=0),
+            ("The derivative of F F′ has two parts.",),
+        ),
+        "cross_term_sign": Slip(
+            _moments(cross=-2),
+            ("Stein's lemma has no minus sign: the density's own derivative takes it away.",),
+        ),
+        "slopes_once": Slip(
+            _moments(slopes=1),
+            ("The term with F′² is too small: differentiate F² twice.",),
+        ),
+        "square_missing": Slip(
+            _moments(square=0),
+            ("E[ε·G] with G = εF²: what is the derivative of the first factor?",),
+        ),
+        "value_as_baseline": Slip(
+            _moments(curve=0),
+            (
+                "The third one has the mean of F as its baseline. That is not the best one.",
+                "b* = E[Fε²]. Use Stein's lemma on it, too.",
+            ),
+        ),
+        "baseline_sign": Slip(
+            _moments(curve=-1),
+            ("b* = E[Fε²] = E F plus something, not minus.",),
+        ),
+        "variances": Slip(
+            _variances,
+            ("These are the variances. Asked for are second moments: nothing is subtracted.",),
+        ),
+        "baseline_not_squared": Slip(
+            _unsquared,
+            ("(F − b)²ε² has E[ε²] b² in it: check the power of the baseline.",),
+        ),
+        "weights_ignored": Slip(
+            _unweighted,
+            ("Nodes are not draws: the expectation is the sum of w times the values.",),
+        ),
+    },
+)
+
+
+def nabla_log_variances(k: float, delta: float, sigma: float, alpha: float) -> tuple[float, float]:
+    """Variance of ∂J/∂μ for Q = −k(a − m)²/2: baseline V, baseline b*."""
+    u2, B2 = (k * delta * sigma) ** 2, (k * sigma**2 - alpha) ** 2
+    return (2 * u2 + 2.5 * B2) / sigma**2, (2 * u2 + 1.5 * B2) / sigma**2
+
+
+def _curve(seed: int) -> tuple[float, ...]:
+    rng = np.random.default_rng(seed)
+    return tuple(float(x) for x in rng.uniform(0.2, 2.0, size=4))
+
+
+def _forms(
+    linear: float = 2, value: float = 2.5, best: float = 1.5, sign: float = -1, power: int = 2
+) -> Answer:
+    """The answer with other factors."""
+
+    def answer(k: float, delta: float, sigma: float, alpha: float) -> tuple[float, float]:
+        u2, B2 = (k * delta * sigma) ** 2, (k * sigma**2 + sign * alpha) ** 2
+        return (
+            (linear * u2 + value * B2) / sigma**power,
+            (linear * u2 + best * B2) / sigma**power,
+        )
+
+    return answer
+
+
+NABLA_LOG_VARIANCES = Formula(
+    reference=nabla_log_variances,
+    inputs=_curve,
+    tested="both variances against their closed forms, to 9 digits, for 8 random (k, δ, σ, α); the "
+    "notebook compares the forms with exact_moments",
+    slips={
+        "second_moments": Slip(
+            _forms(linear=3),
+            ("These are second moments: subtract the square of the mean, kδ.",),
+        ),
+        "no_baseline": Slip(
+            _forms(value=3.75, best=3.75),
+            ("No baseline is in it: it changes what stands before the square of the curvature.",),
+        ),
+        "value_twice": Slip(
+            _forms(best=2.5),
+            (
+                "The second one is the variance with V, too.",
+                "Minimise over b: its best value is E[cost·ε²], not the mean of the cost.",
+            ),
+        ),
+        "best_twice": Slip(
+            _forms(value=1.5),
+            ("The first one is the best baseline's. V is the plain mean of the cost.",),
+        ),
+        "sign_inside": Slip(
+            _forms(sign=1),
+            ("Q curves the cost one way and α log π the other: look at the sign between them.",),
+        ),
+        "alpha_forgotten": Slip(
+            _forms(sign=0),
+            ("The cost is α log π − Q: its curvature has a part with α.",),
+        ),
+        "units": Slip(
+            _forms(power=0),
+            ("The score is ε/σ: a length is missing.",),
+        ),
+    },
+)
+
+EXERCISES: dict[str, Exercise] = {
+    "variance_with_error": VARIANCE_WITH_ERROR,
+    "what_a_budget_buys": WHAT_A_BUDGET_BUYS,
+    "second_moments": SECOND_MOMENTS,
+    "nabla_log_variances": NABLA_LOG_VARIANCES,
+}

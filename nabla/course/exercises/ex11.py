@@ -1,0 +1,167 @@
+"""Notebook 11, the open question in practice: its exercises and the slips they know."""
+
+import numpy as np
+from numpy import ndarray as Array
+
+from nabla.course.engine import Exercise, Formula, Slip
+
+
+def tau_by_stein(grad_Q: Array, eps: Array, sigma: float, alpha: float) -> float:
+    return -sigma * float((grad_Q * eps).mean()) / alpha
+
+
+def _critic(seed: int) -> tuple[Array, Array, float, float]:
+    rng = np.random.default_rng(seed)
+    eps = rng.normal(size=64)
+    sigma, alpha = (float(x) for x in rng.uniform(0.2, 0.9, size=2))
+    a = 0.3 + sigma * eps
+    return 0.5 - 1.4 * a - 0.6 * np.sin(2 * a), eps, sigma, alpha
+
+
+TAU_BY_STEIN = Formula(
+    reference=tau_by_stein,
+    inputs=_critic,
+    tested="against −σ mean(Q′ε)/α, to 9 digits, for 8 random critics of 64 draws",
+    slips={
+        "sign": Slip(
+            lambda g, eps, sigma, alpha: sigma * float((g * eps).mean()) / alpha,
+            ("The size is right. k is *minus* the mean second derivative.",),
+        ),
+        "curvature": Slip(
+            lambda g, eps, sigma, alpha: -float((g * eps).mean()) / sigma,
+            ("This is k itself. τ = kσ²/α.",),
+        ),
+        "k_over_alpha": Slip(
+            lambda g, eps, sigma, alpha: -float((g * eps).mean()) / (sigma * alpha),
+            ("A σ² is missing: τ = kσ²/α.",),
+        ),
+        "stein_upside_down": Slip(
+            lambda g, eps, sigma, alpha: -(sigma**3) * float((g * eps).mean()) / alpha,
+            ("Stein: E[Q′ε] = σE[Q″]. Divide by σ to get E[Q″].",),
+        ),
+        "alpha_forgotten": Slip(
+            lambda g, eps, sigma, alpha: -sigma * float((g * eps).mean()),
+            ("Where is α?",),
+        ),
+        "means_multiplied": Slip(
+            lambda g, eps, sigma, alpha: -sigma * float(g.mean() * eps.mean()) / alpha,
+            ("The mean of the product, not the product of means.",),
+        ),
+        "summed": Slip(
+            lambda g, eps, sigma, alpha: -sigma * float((g * eps).sum()) / alpha,
+            ("A mean over the draws, not a sum.",),
+        ),
+    },
+)
+
+
+def typical_ratio(one: Array, other: Array) -> float:
+    return float(np.exp(np.log(np.median(one / other, axis=1)).mean()))
+
+
+def _variances(seed: int) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    return tuple(np.exp(rng.normal(0, 1, size=(3, 8)) * 1.5) for _ in range(2))  # type: ignore[return-value]
+
+
+TYPICAL_RATIO = Formula(
+    reference=typical_ratio,
+    inputs=_variances,
+    tested="against exp(mean over seeds of log(median over states of one/other)), to 9 digits, for "
+    "8 random tables of 3 seeds and 8 states",
+    slips={
+        "ratio_of_medians": Slip(
+            lambda a, b: float(np.exp(np.log(np.median(a, axis=1) / np.median(b, axis=1)).mean())),
+            (
+                "States differ far more than estimators do: compare within a state first.",
+                "The median of ratios, not the ratio of medians.",
+            ),
+        ),
+        "plain_mean": Slip(
+            lambda a, b: float(np.median(a / b, axis=1).mean()),
+            ("A ratio of 10 and one of 1/10 should balance. Over seeds, which mean does that?",),
+        ),
+        "seeds_for_states": Slip(
+            lambda a, b: float(np.exp(np.log(np.median(a / b, axis=0)).mean())),
+            ("[seeds, states]: the median is over states.",),
+        ),
+        "upside_down": Slip(
+            lambda a, b: 1 / typical_ratio(a, b),
+            ("one / other, not other / one.",),
+        ),
+        "mean_over_states": Slip(
+            lambda a, b: float(np.exp(np.log((a / b).mean(1)).mean())),
+            ("A single odd state rules a mean. Over states, take the median.",),
+        ),
+        "all_at_once": Slip(
+            lambda a, b: float(np.median(a / b)),
+            (
+                "The states of a seed share one critic: they are no independent runs.",
+                "First a number for each seed, then over seeds.",
+            ),
+        ),
+        "logarithm": Slip(
+            lambda a, b: float(np.log(np.median(a / b, axis=1)).mean()),
+            ("This is the logarithm of it.",),
+        ),
+    },
+)
+
+
+def leave_one_out_at(v2: float, v8: float, n: int) -> float:
+    within, between = _parts(v2, v8)
+    return within / n + between / (n * (n - 1))
+
+
+def _parts(v2: float, v8: float) -> tuple[float, float]:
+    """A and B of A/n + B/(n(n − 1)), from n = 2 and n = 8."""
+    b = (v2 / 4 - v8) / (1 / 8 - 1 / 56)
+    return 2 * v2 - b, b
+
+
+def _pair(seed: int) -> tuple[float, float, int]:
+    rng = np.random.default_rng(seed)
+    a, b = rng.uniform(0.2, 3.0, size=2)
+    return float(a / 2 + b / 2), float(a / 8 + b / 56), int(rng.integers(9, 64))
+
+
+LEAVE_ONE_OUT_AT = Formula(
+    reference=leave_one_out_at,
+    inputs=_pair,
+    tested="against A/n + B/(n(n − 1)) with the A and B that fit n = 2 and 8, to 9 digits, for 8 "
+    "random cases; the notebook holds it against what was measured at n = 32",
+    slips={
+        "one_over_n": Slip(
+            lambda v2, v8, n: 8 * v8 / n,
+            ("Only the first part falls like 1/n. The second is still there at n = 8.",),
+        ),
+        "one_over_n_from_2": Slip(
+            lambda v2, v8, n: 2 * v2 / n,
+            ("Only the first part falls like 1/n, and at n = 2 the second is as large.",),
+        ),
+        "n_squared": Slip(
+            lambda v2, v8, n: (lambda b: (2 * v2 - b / 2) / n + b / n**2)(
+                (v8 - v2 / 4) / (1 / 64 - 1 / 16)
+            ),
+            ("The second part has n(n − 1), not n².",),
+        ),
+        "line": Slip(
+            lambda v2, v8, n: v8 + (v8 - v2) / 6 * (n - 8),
+            ("This is a straight line through both; variances do not become negative.",),
+        ),
+        "first_part": Slip(
+            lambda v2, v8, n: _parts(v2, v8)[0] / n,
+            ("Right so far: this is the first part. The second is missing.",),
+        ),
+        "not_divided": Slip(
+            lambda v2, v8, n: _parts(v2, v8)[0] + _parts(v2, v8)[1] / (n - 1),
+            ("This is n times the variance.",),
+        ),
+    },
+)
+
+EXERCISES: dict[str, Exercise] = {
+    "tau_by_stein": TAU_BY_STEIN,
+    "typical_ratio": TYPICAL_RATIO,
+    "leave_one_out_at": LEAVE_ONE_OUT_AT,
+}

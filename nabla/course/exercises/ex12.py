@@ -1,0 +1,354 @@
+"""Notebook 12, bring your own: its exercises and the slips they know."""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from estimators import (
+    Estimator,
+    Gaussian,
+    Noise,
+    Objective,
+    leave_one_out,
+    log_det_tanh,
+    reparameterization,
+    score_function,
+    squash,
+)
+from nabla.course.engine import Answer, Exercise, Formula, Slip, Surrogate
+from nabla.course.exercises.ex05 import PROBLEMS, lopsided
+
+
+def squashed_loss(
+    mu: Tensor, log_std: Tensor, eps: Tensor, Q: Answer, alpha: float | Tensor
+) -> Tensor:
+    u = mu + log_std.exp() * eps
+    log_prob = Gaussian(mu, log_std).log_prob(u) - log_det_tanh(u)
+    return alpha * log_prob - Q(torch.tanh(u))
+
+
+def from_loss(answer: Answer) -> Estimator:
+    """The estimator whose surrogate is the loss, one draw of ε for each policy."""
+
+    def estimator(policy: Gaussian, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
+        eps = rng.normal(tuple(policy.mu.shape), policy.mu)
+        value = answer(policy.mu, policy.log_std, eps, lopsided, objective.alpha)
+        if value is None:
+            raise NotImplementedError
+        return value
+
+    return estimator
+
+
+def _density(mu: Tensor, log_std: Tensor, u: Tensor) -> Tensor:
+    return Gaussian(mu, log_std).log_prob(u)
+
+
+def _wrong_sign(mu: Tensor, log_std: Tensor, eps: Tensor, Q: Answer, alpha: float) -> Tensor:
+    u = mu + log_std.exp() * eps
+    return alpha * (_density(mu, log_std, u) + log_det_tanh(u)) - Q(torch.tanh(u))
+
+
+def _squashed_again(mu: Tensor, log_std: Tensor, eps: Tensor, Q: Answer, alpha: float) -> Tensor:
+    u = mu + log_std.exp() * eps
+    a = torch.tanh(u)
+    return alpha * (_density(mu, log_std, u) - log_det_tanh(a)) - Q(a)
+
+
+def _at_the_action(mu: Tensor, log_std: Tensor, eps: Tensor, Q: Answer, alpha: float) -> Tensor:
+    u = mu + log_std.exp() * eps
+    a = torch.tanh(u)
+    return alpha * (_density(mu, log_std, a) - log_det_tanh(u)) - Q(a)
+
+
+def _unsquashed_q(mu: Tensor, log_std: Tensor, eps: Tensor, Q: Answer, alpha: float) -> Tensor:
+    u = mu + log_std.exp() * eps
+    return alpha * (_density(mu, log_std, u) - log_det_tanh(u)) - Q(u)
+
+
+def _not_squashed(mu: Tensor, log_std: Tensor, eps: Tensor, Q: Answer, alpha: float) -> Tensor:
+    u = mu + log_std.exp() * eps
+    return alpha * _density(mu, log_std, u) - Q(u)
+
+
+def _log_std_for_sigma(mu: Tensor, log_std: Tensor, eps: Tensor, Q: Answer, alpha: float) -> Tensor:
+    u = mu + log_std * eps
+    return alpha * (_density(mu, log_std, u) - log_det_tanh(u)) - Q(torch.tanh(u))
+
+
+MY_LOSS = Surrogate(
+    reference=reparameterization,
+    problems=[(policy, squash(objective)) for policy, objective in PROBLEMS],
+    adapt=from_loss,
+    tested="shapes and the graph in 1 and 2 dimensions; mean against the exact gradient and "
+    "variance, both by quadrature, for a = tanh u, Q = 0.7a − 0.4a² + 0.3a³ + cos 2a, at two "
+    "(μ, σ, α)",
+    slips={
+        "log_det_sign": Slip(
+            _wrong_sign,
+            (
+                "The log-determinant has the wrong sign.",
+                "tanh squeezes: where it is flat, the density of a is larger than that of u.",
+            ),
+        ),
+        "log_det_of_action": Slip(
+            _squashed_again,
+            (
+                "The log-determinant is taken at the wrong place.",
+                "It is a function of u; given a, it would be log(1 − a²), without another tanh.",
+            ),
+        ),
+        "density_at_action": Slip(
+            _at_the_action,
+            ("The Gaussian is the distribution of u, not of tanh u: where is it evaluated?",),
+        ),
+        "q_unsquashed": Slip(_unsquashed_q, ("Q wants an action, and an action is tanh u.",)),
+        "not_squashed": Slip(
+            _not_squashed,
+            ("This is the loss of a = u: the policy is not squashed anywhere.",),
+        ),
+        "log_std_for_sigma": Slip(
+            _log_std_for_sigma, ("log_std is log σ: which function of it multiplies ε?",)
+        ),
+    },
+    hints={
+        "log_det_forgotten": (
+            "The density is that of u. The loss needs that of a = tanh u.",
+            "Change of variables: log π(a) = log π(u) − log |da/du|.",
+        ),
+        "log_det_twice": ("The log-determinant of tanh is in it once too often.",),
+        "log_det_epsilon": (
+            "Nearly. An epsilon inside the logarithm moves the gradient, a little.",
+            "1 − tanh² u has a form that never underflows: log_det_tanh.",
+        ),
+        "sign": ("It is minus the loss: the actor descends α log π − Q.",),
+        "sign_of_q": ("Q has the wrong sign: the actor minimises α log π − Q.",),
+        "sign_of_entropy": ("α log π has the wrong sign: entropy is punished.",),
+        "missing_entropy": ("The entropy is not felt: is log π detached, or left out?",),
+        "alpha_forgotten": ("Where is α?",),
+        "detached_cost": ("Q is not felt: is the action cut off from μ and σ?",),
+        "missing_gradient": ("No gradient arrives: is something detached?",),
+    },
+)
+
+
+def _z(p: float) -> float:
+    """z with P(N(0, 1) > z) = p."""
+    return -NormalDist().inv_cdf(p)
+
+
+def estimates_needed(delta: float, false_alarm: float, miss: float, entries: int) -> float:
+    return ((_z(false_alarm / (2 * entries)) + _z(miss)) / delta) ** 2
+
+
+def _plans(seed: int) -> tuple[float, float, float, int]:
+    rng = np.random.default_rng(seed)
+    delta, alarm, miss = 10 ** rng.uniform([-2.5, -7, -4], [-0.5, -2, -0.7])
+    return float(delta), float(alarm), float(miss), int(rng.integers(2, 9))
+
+
+ESTIMATES_NEEDED = Formula(
+    reference=estimates_needed,
+    inputs=_plans,
+    tested="against ((z of the alarm + z of the miss)/δ)², to 9 digits, for 8 random plans",
+    slips={
+        "one_sided": Slip(
+            lambda delta, alarm, miss, p: ((_z(alarm / p) + _z(miss)) / delta) ** 2,
+            ("A bias can be positive or negative: there are two tails.",),
+        ),
+        "no_bonferroni": Slip(
+            lambda delta, alarm, miss, p: ((_z(alarm / 2) + _z(miss)) / delta) ** 2,
+            (
+                "The rate is for the whole check, and every entry may raise the alarm.",
+                "The entries share it: `false_alarm` divided by their number.",
+            ),
+        ),
+        "even_odds": Slip(
+            lambda delta, alarm, miss, p: (_z(alarm / (2 * p)) / delta) ** 2,
+            (
+                "So many put a bias of δ right at the limit: every second check misses it.",
+                "The mean varies, too. How far above the limit must the bias lie?",
+            ),
+        ),
+        "not_squared": Slip(
+            lambda delta, alarm, miss, p: (_z(alarm / (2 * p)) + _z(miss)) / delta,
+            ("This is √n: a standard error falls like 1/√n.",),
+        ),
+        "miss_two_sided": Slip(
+            lambda delta, alarm, miss, p: ((_z(alarm / (2 * p)) + _z(miss / 2)) / delta) ** 2,
+            ("A bias of +δ is missed on one side only: the miss has a single tail.",),
+        ),
+        "miss_shared": Slip(
+            lambda delta, alarm, miss, p: ((_z(alarm / (2 * p)) + _z(miss / p)) / delta) ** 2,
+            ("The alarm is shared by the entries; the miss is of one entry that is off.",),
+        ),
+        "wrong_tail": Slip(
+            lambda delta, alarm, miss, p: ((_z(alarm / (2 * p)) - _z(miss)) / delta) ** 2,
+            ("One of the two quantiles comes from the other end of the bell.",),
+        ),
+    },
+)
+
+
+def antithetic(policy: Gaussian, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
+    """½ Σ± cost(μ ± σε) ∇_θ log π_θ(μ ± σε)"""
+    eps = rng.normal((n, *policy.mu.shape), policy.mu)
+    step = policy.log_std.exp() * eps
+    a = torch.stack([policy.mu + step, policy.mu - step]).detach()
+    return (objective.cost(policy, a).detach() * policy.log_prob(a)).mean(0).mean(0)
+
+
+def _pair(policy: Gaussian, rng: Noise) -> Tensor:
+    step = policy.log_std.exp() * rng.normal(tuple(policy.mu.shape), policy.mu)
+    return torch.stack([policy.mu + step, policy.mu - step])
+
+
+def _attached_pair(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    a = _pair(policy, rng)
+    return (objective.cost(policy, a).detach() * policy.log_prob(a)).mean(0)
+
+
+def _summed(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    a = _pair(policy, rng).detach()
+    return (objective.cost(policy, a).detach() * policy.log_prob(a)).sum(0)
+
+
+def _difference(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    a = _pair(policy, rng).detach()
+    c = objective.cost(policy, a).detach()
+    return (c[0] - c[1]) / 2 * policy.log_prob(a[0])
+
+
+def _mean_cost(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    a = _pair(policy, rng).detach()
+    return objective.cost(policy, a).detach().mean(0) * policy.log_prob(a).mean(0)
+
+
+def _path_pair(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    return objective.cost(policy, _pair(policy, rng)).mean(0)
+
+
+def _two_draws(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    return score_function(policy, objective, rng, n=2)
+
+
+def _leave_one_out(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor:
+    return score_function(policy, objective, rng, n=2, baseline=leave_one_out)
+
+
+ANTITHETIC = Surrogate(
+    reference=antithetic,
+    problems=PROBLEMS,
+    tested="shapes and the graph in 1 and 2 dimensions; mean against the exact gradient and "
+    "variance, both by quadrature, for Q = 0.7a − 0.4a² + 0.3a³ + cos 2a at two (μ, σ, α)",
+    slips={
+        "difference_only": Slip(
+            _difference,
+            (
+                "For μ it is right. For log σ something is lost.",
+                "The score for log σ is even in ε: both halves of the pair pull the same way.",
+            ),
+        ),
+        "product_of_means": Slip(
+            _mean_cost,
+            (
+                "The mean of products is not the product of means.",
+                "Each action's cost belongs to its own score.",
+            ),
+        ),
+    },
+    methods={
+        "one_action": Slip(
+            score_function,
+            ("Only one of the two actions is used.",),
+        ),
+        "two_draws": Slip(
+            _two_draws,
+            (
+                "These are two independent actions: two draws of ε.",
+                "One draw of ε, used twice: once with each sign.",
+            ),
+        ),
+        "leave_one_out": Slip(
+            _leave_one_out,
+            ("This is leave-one-out on two independent actions. Draw ε once.",),
+        ),
+        "antithetic_path": Slip(
+            _path_pair,
+            (
+                "The pair is right, the estimator is the reparameterized one: the action moves.",
+                "Score function: actions are held fixed, the cost is a number, log π moves.",
+            ),
+        ),
+        "reparameterization": Slip(
+            reparameterization,
+            ("This is the reparameterized estimator, of a single action.",),
+        ),
+    },
+    hints={
+        "factor_n": ("It is twice the gradient: is the pair summed, not averaged?",),
+        "factor": ("It is the gradient times a constant: is the pair averaged?",),
+        "attached_action": ("The actions move with θ. Are they detached?",),
+        "attached_cost": ("The cost is differentiated as well: hold it fixed.",),
+        "sign": ("The sign: descent on α log π − Q.",),
+        "sign_of_q": ("Q has the wrong sign: the cost is α log π − Q.",),
+        "missing_entropy": ("The cost is α log π − Q; one of the two is missing.",),
+        "alpha_forgotten": ("Where is α? objective.cost weighs it.",),
+        "missing_gradient": ("No gradient arrives: is log π detached as well?",),
+        "detached_cost": ("Q is not felt.",),
+    },
+)
+
+
+def variance_within(variance: float, cost: float, budget: float) -> float:
+    return variance / math.floor(budget / cost)
+
+
+def _purse(seed: int) -> tuple[float, ...]:
+    rng = np.random.default_rng(seed)
+    cost = rng.uniform(1.0, 5.0)
+    return float(rng.uniform(0.5, 9.0)), float(cost), float(cost * rng.uniform(2.1, 30))
+
+
+VARIANCE_WITHIN = Formula(
+    reference=variance_within,
+    inputs=_purse,
+    tested="against the variance of the mean of as many whole estimates as the budget pays, for 8 "
+    "random cases",
+    slips={
+        "not_whole": Slip(
+            lambda v, c, b: v * c / b,
+            ("Half an estimate cannot be bought. (Without that, it is right: variance × cost.)",),
+        ),
+        "rounded_up": Slip(
+            lambda v, c, b: v / math.ceil(b / c),
+            ("That is one more than the budget pays.",),
+        ),
+        "standard_deviation": Slip(
+            lambda v, c, b: math.sqrt(v / math.floor(b / c)),
+            ("This is the standard deviation.",),
+        ),
+        "of_the_sum": Slip(
+            lambda v, c, b: v * math.floor(b / c),
+            ("This is the variance of their sum. The mean divides by their number, squared.",),
+        ),
+        "squared": Slip(
+            lambda v, c, b: v / math.floor(b / c) ** 2,
+            ("m independent draws: the sum's variance is m times as large, and then?",),
+        ),
+        "inverted": Slip(
+            lambda v, c, b: v * c,
+            ("This is the work, variance × cost. What does the budget buy?",),
+        ),
+    },
+)
+
+EXERCISES: dict[str, Exercise] = {
+    "my_loss": MY_LOSS,
+    "estimates_needed": ESTIMATES_NEEDED,
+    "antithetic": ANTITHETIC,
+    "variance_within": VARIANCE_WITHIN,
+}
