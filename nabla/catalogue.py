@@ -2,8 +2,9 @@
 
 import inspect
 from functools import partial
+from typing import Any
 
-from estimators import BIASED, CATALOGUE, Estimator
+from estimators import CATALOGUE, Entry, Estimator
 from nabla.table import render
 from toy_problems import PROBLEMS
 
@@ -14,8 +15,9 @@ def estimators(*, markdown: bool = False) -> None:
     Args:
         markdown: print the table that stands in the README.
     """
-    names = list(dict.fromkeys(name for entries in CATALOGUE.values() for name in entries))
-    rows = [[name, gradient(name), policies(name), mean(name)] for name in names]
+    every = {name: e for entries in reversed(CATALOGUE.values()) for name, e in entries.items()}
+    names = dict.fromkeys(name for entries in CATALOGUE.values() for name in entries)
+    rows = [[name, gradient(every[name]), policies(name), mean(every[name])] for name in names]
     header = ["estimator", "gradient", "policies", "mean"]
     if markdown:
         print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
@@ -33,22 +35,22 @@ def problems() -> None:
         print("    " + "  ".join(f"{s.name}={s.default:g}" for s in settings))
 
 
-def find(name: str) -> Estimator:
-    return next(entries[name] for entries in CATALOGUE.values() if name in entries)
+def documentation(entry: Entry) -> list[str]:
+    return (inspect.getdoc(_function(entry)) or "").splitlines()
 
 
-def documentation(name: str) -> list[str]:
-    function = find(name)
-    while isinstance(function, partial):
-        function = function.func
-    return inspect.cleandoc(function.__doc__ or "").splitlines()
+def _function(estimator: Estimator) -> Any:
+    """Without the options that are filled in."""
+    while isinstance(estimator, partial | Entry):
+        estimator = estimator.func if isinstance(estimator, partial) else estimator.function
+    return estimator
 
 
-def gradient(name: str) -> str:
+def gradient(entry: Entry) -> str:
     """The first line of the docstring, with that of the baseline that is filled in."""
-    estimator, equation = find(name), documentation(name)[0].removesuffix(".")
-    if isinstance(estimator, partial) and "baseline" in estimator.keywords:
-        baseline = inspect.cleandoc(estimator.keywords["baseline"].__doc__)
+    equation = documentation(entry)[0].removesuffix(".")
+    if isinstance(entry.function, partial) and "baseline" in entry.function.keywords:
+        baseline = inspect.cleandoc(entry.function.keywords["baseline"].__doc__)
         equation += ",  " + baseline.splitlines()[0].split(". ")[0].removesuffix(".")
     return equation
 
@@ -57,9 +59,9 @@ def policies(name: str) -> str:
     return ", ".join(kind.__name__ for kind, entries in CATALOGUE.items() if name in entries)
 
 
-def mean(name: str) -> str:
-    if name in BIASED:
-        return f"biased: {BIASED[name]}"
-    text = " ".join(documentation(name))
+def mean(entry: Entry) -> str:
+    if entry.bias:
+        return f"biased: {entry.bias}"
+    text = " ".join(documentation(entry))
     sentence = text[text.index("Unbiased") :].split(". ")[0].rstrip(".")
     return sentence[0].lower() + sentence[1:]

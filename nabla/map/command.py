@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -172,7 +172,7 @@ def _fill(
     estimates: int,
     seed: int,
     asked: Sequence[str],
-    chosen: dict[str, Estimator],
+    chosen: Mapping[str, Estimator],
     others: dict[str, Sheet],
 ) -> tuple[dict[str, Sheet], dict[str, str]]:
     """A sheet of each estimator, and why the rest have none; those asked for must have one."""
