@@ -13,7 +13,7 @@ from PIL import Image
 
 from estimators import Noise
 from nabla.runs.train import saved_agent
-from sac_minimal.envs import OWN, Goal, Gym, headless
+from sac_minimal.envs import TASKS, Goal, Gym, headless
 
 FPS = 30
 
@@ -52,7 +52,7 @@ def film(
     agent: Any, task: str, steps: int, stochastic: bool, seed: int
 ) -> tuple[list[np.ndarray], float]:
     """Frames [height, width, 3] of one episode, and its return."""
-    env: Any = OWN[task]() if task in OWN else with_camera(task)
+    env: Any = TASKS[task]() if task in TASKS else with_camera(task)
     frames: list[np.ndarray] = []
     total, done, rng = 0.0, False, Noise(seed)
     obs = env.reset(seed)
