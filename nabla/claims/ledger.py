@@ -162,7 +162,8 @@ def claim(
         raise ValueError(f"unknown verdict {verdict!r}; known: {', '.join(VERDICTS)}")
 
     def decorate(gather: Callable[[Evidence], None]) -> Callable[[], None]:
-        test = f"tests/claims/{gather.__module__}.py::{gather.__name__}"
+        module = gather.__module__.rpartition(".")[2]
+        test = f"tests/claims/{module}.py::{gather.__name__}"
         this = Claim(id, where, says, verdict, correction, matters, test, gather)
 
         def run() -> None:

@@ -5,19 +5,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from evidence import (
-    EPS,
-    SIGMA,
-    actor_loss,
-    exact,
-    flat,
-    kl_to_well,
-    mean,
-    normal_pdf,
-    one_draw,
-    replay,
-    well,
-)
 from matplotlib.figure import Figure
 from scipy.integrate import quad
 from scipy.special import ndtr
@@ -60,6 +47,20 @@ from toy_problems.quantities import numbers
 from toy_problems.quantities import report as q
 from toy_problems.quantities import report_example as ex
 from toy_problems.theory.squashed import expectation, modes
+
+from .evidence import (
+    EPS,
+    SIGMA,
+    actor_loss,
+    exact,
+    flat,
+    kl_to_well,
+    mean,
+    normal_pdf,
+    one_draw,
+    replay,
+    well,
+)
 
 # §2–3: from the divergence to the loss
 

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import torch
-from evidence import mean, normal_pdf
 from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import ndtr
@@ -62,6 +61,8 @@ from toy_problems.tables.soft_mdp import (
 )
 from toy_problems.tables.tabular import MDP, action_values, loop, optimal_action_values
 from toy_problems.theory import squashed
+
+from .evidence import mean, normal_pdf
 
 ALPHA = 0.3
 PI = softmax(np.array([[0.3, -0.4], [0.0, 1.1], [-0.7, 0.2]]))

@@ -4,18 +4,6 @@ import math
 
 import numpy as np
 import torch
-from evidence import (
-    EPS,
-    SIGMA,
-    actor_loss,
-    exact,
-    flat,
-    kl_to_well,
-    mean,
-    normal_pdf,
-    one_draw,
-    replay,
-)
 
 from estimators import reparameterization, reparameterization_eq13, sticking_the_landing
 from estimators.gradients import row_gradients
@@ -38,6 +26,19 @@ from toy_problems.problems import FLOAT, gaussian
 from toy_problems.quantities import numbers
 from toy_problems.quantities import report as q
 from toy_problems.quantities import report_example as ex
+
+from .evidence import (
+    EPS,
+    SIGMA,
+    actor_loss,
+    exact,
+    flat,
+    kl_to_well,
+    mean,
+    normal_pdf,
+    one_draw,
+    replay,
+)
 
 T = 0.7  # where μ(t) = 0.4t + sin t, σ(t) = e^{0.3t − 0.5}
 MU, DMU = 0.4 * T + math.sin(T), 0.4 + math.cos(T)
