@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nabla.claims.command import claims, load
-from nabla.claims.ledger import HOLDS, OPEN, VERDICTS, Evidence, below, claim, equal, unequal
+from nabla.claims.ledger import HOLDS, OPEN, VERDICTS, Record, below, claim, equal, unequal
 from nabla.claims.pages import escaped, pages, rounded
 
 ROOT = Path(__file__).parents[2]
@@ -131,7 +131,7 @@ def test_unknown_claim_is_named_with_the_known_ones():
 
 def weigh(*instances):
     """The evidence of a claim with these instances as printed."""
-    evidence = Evidence()
+    evidence = Record()
     for i, comparison in enumerate(instances):
         evidence.printed(str(i), comparison)
     return evidence
