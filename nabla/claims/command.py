@@ -1,8 +1,9 @@
 """`nabla claims`: every checkable statement of the five sources, executed."""
 
-import importlib
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from tqdm import tqdm
@@ -14,11 +15,16 @@ from nabla.claims.pages import SOURCES, pages
 from nabla.figures import save_figure
 from nabla.table import render
 
+EVIDENCE = "nabla.claims.evidence"  # a part of the wheel; in a checkout it is tests/claims
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "tests" / "claims"
+CHECKOUT = (ROOT / "tests" / "claims" / "evidence.py").is_file()
+OUT = ROOT / "docs" if CHECKOUT else Path("out") / "claims"
+INSTALL = (
+    "python3 bootstrap.py mujoco dm" if CHECKOUT else "pip install 'nabla-workbench[mujoco,dm]'"
+)
 
 
-def claims(ids: Positional[tuple[str, ...]] = (), /, *, out: Path = ROOT / "docs") -> int:
+def claims(ids: Positional[tuple[str, ...]] = (), /, *, out: Path = OUT) -> int:
     """Run the claims of the five sources and write the ledger: claims.md, claims.json, errata.md.
 
     With ids, show these claims instead and write nothing but their figures. Exit status 1, and
@@ -42,9 +48,7 @@ def claims(ids: Positional[tuple[str, ...]] = (), /, *, out: Path = ROOT / "docs
         except ValueError as failure:
             failures.append(f"{one.id}: {failure}")
         except ModuleNotFoundError as missing:
-            raise ValueError(
-                f"{one.id} needs a package ({missing}): python3 bootstrap.py mujoco dm"
-            ) from None
+            raise ValueError(f"{one.id} needs a package ({missing}): {INSTALL}") from None
     if failures:
         print("\n".join(failures), file=sys.stderr)
         return 1
@@ -61,13 +65,11 @@ def claims(ids: Positional[tuple[str, ...]] = (), /, *, out: Path = ROOT / "docs
 
 def load() -> list[Claim]:
     """The claims in the sources' order, from the tests themselves."""
-    if not FOLDER.is_dir():
-        raise ValueError(f"the claims are tests, and there is no folder {FOLDER}")
-    sys.path.insert(0, str(FOLDER))
-    try:
-        modules = [importlib.import_module(name) for _, name in SOURCES.values()]
-    finally:
-        sys.path.remove(str(FOLDER))
+    if CHECKOUT and EVIDENCE not in sys.modules:
+        spec = spec_from_file_location(EVIDENCE, ROOT / "tests" / "claims" / "__init__.py")
+        assert spec is not None
+        sys.modules[EVIDENCE] = module_from_spec(spec)  # an empty package, but for its __path__
+    modules = [import_module(f"{EVIDENCE}.{name}") for _, name in SOURCES.values()]
     return [f.claim for m in modules for f in vars(m).values() if hasattr(f, "claim")]
 
 

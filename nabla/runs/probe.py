@@ -28,7 +28,7 @@ from estimators import (
 from estimators.files import write_atomically
 from nabla.compare.command import save_comparison, single_samples
 from nabla.figures import Z95, bars, label_of, save_figure
-from nabla.runs.landscape import Landscape, landscape
+from nabla.runs.landscape import Landscape
 from nabla.runs.train import saved_agent, saved_checkpoint
 from nabla.table import render, with_error
 from nabla.target import pick_estimators
@@ -126,7 +126,7 @@ class Situation:
         """None unless the policy is Gaussian."""
         if not isinstance(self.policy, Gaussian) or not float(self.agent.alpha):
             return None
-        return landscape(self.policy, self.objective, Noise(seed + 2))
+        return Landscape.sampled(self.policy, self.objective, Noise(seed + 2))
 
 
 def situation(run: Path, states: int, at: int, seed: int) -> Situation:
