@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from estimators.compiled import compile_gradients
-from estimators.gradients import Estimator, Gradient, per_sample_gradients
+from estimators.gradients import Estimator, Gradient, flat, flat_rows, per_sample_gradients
 from estimators.moments import Moments
 from estimators.noise import Noise, Recorded
 from estimators.objective import Objective
@@ -49,7 +49,7 @@ def measure(
     error = float(getattr(known, "error", 0.0))
     noise, counter = Recorded(rng), _Counter(objective.Q)
     counted = Objective(counter, objective.alpha)
-    pilot = _flat(per_sample_gradients(estimator, policy, counted, PILOT, noise))
+    pilot = flat_rows(per_sample_gradients(estimator, policy, counted, PILOT, noise))
     if not pilot.isfinite().all():
         raise ValueError(f"{name or 'the estimator'} returned a gradient that is not finite")
     reference = pilot.mean(0)
@@ -71,7 +71,7 @@ def measure(
         start = time.perf_counter()
         grads = draw(size, rng)
         seconds.append((time.perf_counter() - start) / size)
-        delta = _flat(grads) - reference
+        delta = flat_rows(grads) - reference
         moments += Moments.of(torch.cat([delta, delta**2, (delta**2).sum(1, keepdim=True)], 1))
     if not moments.mean.isfinite().all():
         raise ValueError(f"{name or 'the estimator'} returned a gradient that is not finite")
@@ -81,9 +81,7 @@ def measure(
         shapes={k: tuple(p.shape) for k, p in policy.parameters().items()},
         moments=Moments(moments.n, moments.mean.cpu(), moments.m2.cpu()),
         reference=reference.cpu(),
-        exact=None
-        if known is None
-        else torch.cat([known[k].flatten() for k in policy.parameters()]).double().cpu(),
+        exact=None if known is None else flat({k: known[k] for k in policy.parameters()}),
         exact_error=error,
         rounding=64 * torch.finfo(next(iter(policy.parameters().values())).dtype).eps,
         q_evaluations=counter.count / PILOT / max(1, policy.batch.numel()),
@@ -125,7 +123,3 @@ def _draws(
     if compile:
         return compile_gradients(estimator, policy, objective)
     return lambda size, rng: per_sample_gradients(estimator, policy, objective, size, rng)
-
-
-def _flat(grads: Gradient) -> Tensor:
-    return torch.cat([g.detach().flatten(1) for g in grads.values()], 1).double()

@@ -10,12 +10,12 @@ from torch import Tensor
 from estimators.checking.contract import Complaint, Fault, Probe, blamed, broken, random_values
 from estimators.checking.diagnosis import Diagnosis, Measured, Slip, more_draws, sentence
 from estimators.checking.field import NoField, field
-from estimators.checking.sampling import Sampler, flat, labels, require_finite_values, scale
+from estimators.checking.sampling import Sampler, labels, require_finite_values, scale
 from estimators.checking.sequential import FIRST, Look, sequential
 from estimators.checking.subjects import RAISED, Subject
 from estimators.checking.verdict import Evidence, Outcome, Status, Verdict
 from estimators.checking.wording import measured_evidence, node_evidence
-from estimators.gradients import Gradient
+from estimators.gradients import Gradient, flat
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy

@@ -16,7 +16,7 @@ from estimators.checking.contract import Complaint, Fault, blamed
 from estimators.checking.known_means import Controls, Watched, fit
 from estimators.checking.sequential import Look
 from estimators.checking.subjects import Subject
-from estimators.gradients import Gradient, per_sample_gradients, row_gradients, rows
+from estimators.gradients import flat, flat_rows, per_sample_gradients, row_gradients, rows
 from estimators.moments import Moments
 from estimators.noise import Noise
 from estimators.objective import Objective
@@ -122,7 +122,7 @@ class Sampler:
     def _estimates(self, count: int) -> tuple[Tensor, Watched]:
         noise = Watched(self.rng)
         with blamed():
-            g = _rows(self.subject.draw(count, noise))
+            g = flat_rows(self.subject.draw(count, noise)).cpu()
         if not g.isfinite().all():
             bad = ~g.isfinite()
             name = labels(self.policy)[int(bad.any(0).nonzero()[0])]
@@ -138,7 +138,7 @@ class Sampler:
         shared = _Shared(noise, self.own)
         with blamed("Q"):
             g = per_sample_gradients(REFERENCE, self.policy, self.objective, count, shared)
-        reference = _rows(g)
+        reference = flat_rows(g).cpu()
         if not reference.isfinite().all():
             bad = int((~reference.isfinite()).any(1).sum())
             raise Fault(
@@ -209,11 +209,3 @@ def scale(policy: Policy, objective: Objective, rng: Noise) -> Tensor:
 def _like(size: Tensor, s: Tensor) -> Tensor:
     """[rows, *batch] -> [*batch, 1, …, rows], to go with s: [rows, *batch, …]."""
     return size.view(*size.shape, *(1,) * (s.ndim - size.ndim)).movedim(0, -1)
-
-
-def _rows(grads: Gradient) -> Tensor:
-    return torch.cat([g.detach().flatten(1) for g in grads.values()], 1).double().cpu()
-
-
-def flat(gradient: Gradient) -> Tensor:
-    return torch.cat([g.detach().double().cpu().flatten() for g in gradient.values()])

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from estimators.gradients import row_gradients
+from estimators.gradients import flat_rows, row_gradients
 from estimators.moments import Moments
 from estimators.noise import Noise
 from estimators.objective import Objective
@@ -50,7 +50,7 @@ def gauss_hermite_gradient(policy: Policy, objective: Objective, d: int) -> Exac
         copies = policy.map(lambda p: p.expand(CHUNK, *p.shape).clone().requires_grad_())
         surrogate = score_function(copies, objective, rng, baseline=constant(baseline))
         grads = row_gradients(surrogate, copies)
-        seen += Moments.of(torch.cat([g.flatten(1) for g in grads.values()], 1))
+        seen += Moments.of(flat_rows(grads))
     if ((seen.mean - flat).abs() > error + 6 * seen.sem + 1e-9 * scale).any():
         raise TooManyNodes(
             f"no exact gradient in d = {d}: random draws contradict Gauss–Hermite of order "
