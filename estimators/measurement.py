@@ -14,7 +14,7 @@ from estimators.moments import Moments
 from estimators.noise import Noise, Recorded
 from estimators.objective import Objective
 from estimators.policies import Policy, require_finite
-from estimators.quadrature import TooManyNodes, exact_gradient
+from estimators.quadrature import exact_or_none
 from estimators.report import Report
 
 PILOT = 256
@@ -45,7 +45,7 @@ def measure(
     if estimates < 2:
         raise ValueError(f"estimates must be ≥ 2 for a variance, got {estimates}")
     require_finite(policy)
-    known = _find(policy, objective) if exact == "find" else exact
+    known = exact_or_none(policy, objective) if exact == "find" else exact
     error = float(getattr(known, "error", 0.0))
     noise, counter = Recorded(rng), _Counter(objective.Q)
     counted = Objective(counter, objective.alpha)
@@ -87,13 +87,6 @@ def measure(
         q_evaluations=counter.count / PILOT / max(1, policy.batch.numel()),
         seconds=statistics.median(seconds),
     )
-
-
-def _find(policy: Policy, objective: Objective) -> Gradient | None:
-    try:
-        return exact_gradient(policy, objective)
-    except TooManyNodes:
-        return None
 
 
 class _Counter:

@@ -20,14 +20,12 @@ from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy
 from estimators.quadrature import (
-    MAX_DRAWS,
     Exact,
     TooManyNodes,
     cross_examine,
-    exact_gradient,
     exact_mean,
+    exact_or_none,
 )
-from estimators.score import score_function
 
 MISS = 1e-6  # probability of not seeing a bias of δ
 SLOW_FIRST = 2**11
@@ -217,16 +215,9 @@ class Ladder:
         return ROUNDING * max(torch.finfo(dtype).eps, self.probe.precision.eps) * size
 
     def _find(self) -> Exact | None:
-        mu, args = self.policy.parameters().get("mu"), (self.policy, self.objective)
-        try:
-            with blamed("Q"):
-                if mu is None or mu.shape[-1] <= MAX_DRAWS:
-                    exact = exact_mean(score_function, *args, tolerance=self._tolerance)
-                else:
-                    exact = exact_gradient(*args)
-        except TooManyNodes:
-            return None
-        if not flat(exact).isfinite().all():
+        with blamed("Q"):
+            exact = exact_or_none(self.policy, self.objective, tolerance=self._tolerance)
+        if exact is not None and not flat(exact).isfinite().all():
             raise Fault(Complaint("Q is not finite everywhere: the exact gradient is not a number"))
         return exact
 

@@ -8,6 +8,7 @@ from estimators.quadrature.exact import (
     exact_gradient,
     exact_mean,
     exact_moments,
+    exact_or_none,
 )
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "exact_gradient",
     "exact_mean",
     "exact_moments",
+    "exact_or_none",
 ]
