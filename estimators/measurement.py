@@ -56,7 +56,7 @@ def measure(
 
     width = max(
         pilot.shape[1],
-        sum(d.numel() for _, d in noise.draws) // PILOT,
+        sum(drawn.x.numel() for drawn in noise.draws) // PILOT,
         counter.numbers // PILOT,
     )
     chunk = max(1, min(estimates, CHUNK_NUMBERS // width))
