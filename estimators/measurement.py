@@ -10,12 +10,12 @@ from torch import Tensor
 
 from estimators.catalogue import entry_of
 from estimators.compiled import compile_gradients
-from estimators.gradients import Estimator, Gradient, per_sample_gradients
+from estimators.gradients import Estimator, Gradient, flat, flat_rows, per_sample_gradients
 from estimators.moments import Moments
 from estimators.noise import Noise, Recorded
 from estimators.objective import Objective
 from estimators.policies import Policy, require_finite
-from estimators.quadrature import TooManyNodes, exact_gradient
+from estimators.quadrature import exact_or_none
 from estimators.report import Report
 
 PILOT = 256
@@ -47,18 +47,18 @@ def measure(
         raise ValueError(f"estimates must be ≥ 2 for a variance, got {estimates}")
     require_finite(policy)
     entry = entry_of(estimator)
-    known = _find(policy, objective) if exact == "find" else exact
+    known = exact_or_none(policy, objective) if exact == "find" else exact
     error = float(getattr(known, "error", 0.0))
     noise, counter = Recorded(rng), _Counter(objective.Q)
     counted = Objective(counter, objective.alpha)
-    pilot = _flat(per_sample_gradients(estimator, policy, counted, PILOT, noise))
+    pilot = flat_rows(per_sample_gradients(estimator, policy, counted, PILOT, noise))
     if not pilot.isfinite().all():
         raise ValueError(f"{name or 'the estimator'} returned a gradient that is not finite")
     reference = pilot.mean(0)
 
     width = max(
         pilot.shape[1],
-        sum(d.numel() for _, d in noise.draws) // PILOT,
+        sum(drawn.x.numel() for drawn in noise.draws) // PILOT,
         counter.numbers // PILOT,
     )
     chunk = max(1, min(estimates, CHUNK_NUMBERS // width))
@@ -73,7 +73,7 @@ def measure(
         start = time.perf_counter()
         grads = draw(size, rng)
         seconds.append((time.perf_counter() - start) / size)
-        delta = _flat(grads) - reference
+        delta = flat_rows(grads) - reference
         moments += Moments.of(torch.cat([delta, delta**2, (delta**2).sum(1, keepdim=True)], 1))
     if not moments.mean.isfinite().all():
         raise ValueError(f"{name or 'the estimator'} returned a gradient that is not finite")
@@ -83,9 +83,7 @@ def measure(
         shapes={k: tuple(p.shape) for k, p in policy.parameters().items()},
         moments=Moments(moments.n, moments.mean.cpu(), moments.m2.cpu()),
         reference=reference.cpu(),
-        exact=None
-        if known is None
-        else torch.cat([known[k].flatten() for k in policy.parameters()]).double().cpu(),
+        exact=None if known is None else flat({k: known[k] for k in policy.parameters()}),
         exact_error=error,
         rounding=64 * torch.finfo(policy.like.dtype).eps,
         q_evaluations=counter.count / PILOT / max(1, policy.batch.numel()),
@@ -93,13 +91,6 @@ def measure(
         family=entry.family if entry else "",
         documented=entry.bias if entry else "",
     )
-
-
-def _find(policy: Policy, objective: Objective) -> Gradient | None:
-    try:
-        return exact_gradient(policy, objective)
-    except TooManyNodes:
-        return None
 
 
 class _Counter:
@@ -129,7 +120,3 @@ def _draws(
     if compile:
         return compile_gradients(estimator, policy, objective)
     return lambda size, rng: per_sample_gradients(estimator, policy, objective, size, rng)
-
-
-def _flat(grads: Gradient) -> Tensor:
-    return torch.cat([g.detach().flatten(1) for g in grads.values()], 1).double()

@@ -289,7 +289,7 @@ def _rows_independent(
     c = torch.linspace(0.5, 2.0, value.numel()).to(value).view(value.shape)
     weighted = _gradients((c * value).sum(), copies)
     here = (0,) * value.ndim
-    moved = copies.map(lambda p: _others_moved(p, here))
+    moved = _others_moved(copies, here)
     alone = _gradients(surrogate(moved, noise.replay()).sum(), moved)
     for name, g in gradient.items():
         w, a = weighted[name], alone[name]
@@ -307,12 +307,23 @@ def _rows_independent(
     return None
 
 
-def _others_moved(p: Tensor, here: tuple[int, ...]) -> Tensor:
-    """Every entry by another amount: logits that all move alike are the same policy."""
-    row = p[here]
-    move = torch.linspace(0.05, 0.1, row.numel()).to(p).view(row.shape).expand_as(p).clone()
-    move[here] = 0
-    return (p.detach() + move).requires_grad_()
+def _others_moved(copies: Policy, here: tuple[int, ...]) -> Policy:
+    """Every entry of the other rows by another amount: logits that all move alike are the same
+    policy. Where the policy refuses that (a triangle or a simplex, say), each by a share of itself.
+    """
+
+    def moved(p: Tensor, share: bool) -> Tensor:
+        row = p[here]
+        move = torch.linspace(0.05, 0.1, row.numel()).to(p).view(row.shape).expand_as(p).clone()
+        move[here] = 0
+        return (p.detach() + move * (p.detach() if share else 1)).requires_grad_()
+
+    others = copies.map(lambda p: moved(p, share=False))
+    try:
+        others.sample(1, Noise(9, copies.like.device))
+    except ValueError:
+        others = copies.map(lambda p: moved(p, share=True))
+    return others
 
 
 def _gradients(total: Tensor, copies: Policy) -> dict[str, Tensor | None]:

@@ -22,6 +22,8 @@ from estimators.checking.slips import SLIPS
 from estimators.gradients import (
     Estimator,
     Gradient,
+    flat,
+    flat_rows,
     per_sample_gradients,
     row_gradients,
     rows,
@@ -115,7 +117,7 @@ def diagnose(
     measured: Measured, policy: Policy, objective: Objective, exact: Gradient
 ) -> tuple[str, str] | None:
     """The key of the slip that fits best, and a sentence that names all that fit as well."""
-    found = Diagnosis(policy, objective).fitting(measured, _flat(exact))
+    found = Diagnosis(policy, objective).fitting(measured, flat(exact))
     return (found[0].key, sentence(found)) if found else None
 
 
@@ -181,7 +183,7 @@ def _of_entropy(
     policy: Policy, objective: Objective, entropy: list[tuple[Tensor, Tensor, Tensor | float]]
 ) -> Iterator[Slip]:
     """What is linear in G and S."""
-    zero = _flat({k: torch.zeros_like(p) for k, p in policy.parameters().items()})
+    zero = flat({k: torch.zeros_like(p) for k, p in policy.parameters().items()})
     cut = "discontinuous_q" if locally_constant(policy, objective) else "detached_cost"
     yield Slip("sign", -1.0, zero)
     for S, S_at_one, error in entropy:
@@ -202,7 +204,7 @@ def _of_estimators(policy: Policy, objective: Objective) -> Iterator[Slip]:
                 mean = _mean(slip, policy, objective)
             except (TooManyNodes, TypeError, ValueError):  # it does not apply here
                 continue
-            yield Slip(key, 0.0, _flat(mean), BOUND * mean.error)
+            yield Slip(key, 0.0, flat(mean), BOUND * mean.error)
 
 
 def _entropy_terms(
@@ -227,17 +229,17 @@ def _entropy_term(
     leaf = policy.map(lambda p: p.detach().double().requires_grad_())
     with torch.enable_grad(), suppress(TypeError):
         if not squashed:
-            return _flat(row_gradients(-weight * leaf.entropy(), leaf)), 0.0
+            return flat(row_gradients(-weight * leaf.entropy(), leaf)), 0.0
     try:
         exact = _mean(score_function, policy, Objective(Q, weight))
-        return _flat(exact), BOUND * exact.error
+        return flat(exact), BOUND * exact.error
     except TooManyNodes:
         rng = Noise(11, policy.like.device)
         loo = partial(score_function, n=8, baseline=leave_one_out)
-        seen = Moments.of(torch.zeros(0, len(_flat(policy.parameters())), dtype=torch.float64))
+        seen = Moments.of(torch.zeros(0, len(flat(policy.parameters())), dtype=torch.float64))
         for _ in range(SAMPLES // CHUNK):
             g = per_sample_gradients(loo, policy, Objective(Q, weight), CHUNK, rng)
-            seen += Moments.of(torch.cat([x.flatten(1).double().cpu() for x in g.values()], 1))
+            seen += Moments.of(flat_rows(g).cpu())
         return seen.mean, seen.sem
 
 
@@ -247,7 +249,7 @@ def locally_constant(policy: Policy, objective: Objective) -> bool:
     if policy.discrete:
         return False
 
-    def flat(Q: Callable[[Tensor], Tensor]) -> bool:
+    def level(Q: Callable[[Tensor], Tensor]) -> bool:
         with torch.enable_grad():
             a = rows(policy, 256).sample(1, Noise(12, device)).detach().requires_grad_()
             q = Q(a)
@@ -260,7 +262,7 @@ def locally_constant(policy: Policy, objective: Objective) -> bool:
 
     device = policy.like.device
     alpha = objective.alpha
-    return flat(objective.Q) or flat(lambda a: objective.Q(a) - alpha * log_det_tanh(a))
+    return level(objective.Q) or level(lambda a: objective.Q(a) - alpha * log_det_tanh(a))
 
 
 def _log_det(policy: Policy, objective: Objective) -> Iterator[Slip]:
@@ -271,7 +273,7 @@ def _log_det(policy: Policy, objective: Objective) -> Iterator[Slip]:
 
     def of(f: Callable[[Tensor], Tensor]) -> tuple[Tensor, float]:
         exact = _mean(score_function, policy, Objective(f, 0.0))
-        return _flat(exact), BOUND * exact.error
+        return flat(exact), BOUND * exact.error
 
     try:
         D, error = of(lambda u: alpha * log_det_tanh(u))
@@ -331,13 +333,9 @@ def _scale_of_sigma(G: Tensor, policy: Policy) -> list[Slip]:
     if not isinstance(policy, Gaussian):
         return []
     mu, log_std = G.split([policy.mu.numel(), policy.log_std.numel()])
-    sigma = _flat({"log_std": policy.log_std}).exp()
+    sigma = flat({"log_std": policy.log_std}).exp()
     return [Slip("sigma_for_log_std", 0.0, torch.cat([mu, log_std / sigma]), 1e-12)]
 
 
 def _mean(estimator: Estimator, policy: Policy, objective: Objective) -> Exact:
     return exact_mean(estimator, policy, objective, tolerance=TOLERANCE, evaluations=EVALUATIONS)
-
-
-def _flat(gradient: Gradient) -> Tensor:
-    return torch.cat([g.detach().double().cpu().flatten() for g in gradient.values()])

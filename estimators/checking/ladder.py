@@ -10,12 +10,12 @@ from torch import Tensor
 from estimators.checking.contract import Complaint, Fault, Probe, blamed, broken, random_values
 from estimators.checking.diagnosis import Diagnosis, Measured, Slip, more_draws, sentence
 from estimators.checking.field import NoField, field
-from estimators.checking.sampling import Sampler, flat, labels, require_finite_values, scale
+from estimators.checking.sampling import Sampler, labels, require_finite_values, scale
 from estimators.checking.sequential import FIRST, Look, sequential
 from estimators.checking.subjects import RAISED, Subject
 from estimators.checking.verdict import Evidence, Outcome, Status, Verdict
 from estimators.checking.wording import measured_evidence, node_evidence
-from estimators.gradients import Gradient
+from estimators.gradients import Gradient, flat
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy
@@ -23,8 +23,8 @@ from estimators.quadrature import (
     Exact,
     TooManyNodes,
     cross_examine,
-    exact_gradient,
     exact_mean,
+    exact_or_none,
 )
 
 MISS = 1e-6  # probability of not seeing a bias of δ
@@ -214,12 +214,9 @@ class Ladder:
         return ROUNDING * max(torch.finfo(dtype).eps, self.probe.precision.eps) * size
 
     def _find(self) -> Exact | None:
-        try:
-            with blamed("Q"):
-                exact = exact_gradient(self.policy, self.objective, tolerance=self._tolerance)
-        except TooManyNodes:
-            return None
-        if not flat(exact).isfinite().all():
+        with blamed("Q"):
+            exact = exact_or_none(self.policy, self.objective, tolerance=self._tolerance)
+        if exact is not None and not flat(exact).isfinite().all():
             raise Fault(Complaint("Q is not finite everywhere: the exact gradient is not a number"))
         return exact
 

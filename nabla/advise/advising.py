@@ -22,6 +22,7 @@ from estimators import (
     measure,
     per_sample_gradients,
 )
+from estimators.gradients import flat
 from nabla.advise.candidates import Candidate, Wants, terms_of
 from toy_problems import Problem
 
@@ -162,8 +163,8 @@ def doubt(report: Report, trusted: list[Report], limit: float, alike: bool) -> s
         if not trusted or any(report is r for r in trusted):
             return ""
         best = min(trusted, key=lambda r: r.total_variance)
-        bias = torch.cat([(report.mean[k] - best.mean[k]).flatten() for k in report.mean])
-        sem = torch.cat([torch.hypot(report.sem[k], best.sem[k]).flatten() for k in report.mean])
+        bias = flat(report.mean) - flat(best.mean)
+        sem = torch.hypot(flat(report.sem), flat(best.sem))
         z = bias.abs() / (sem + 1e-12 * (1 + bias.abs()))
         explained = explained + best.explained(limit)
     if not (z > limit).any():

@@ -32,6 +32,7 @@ from estimators import (
     per_sample_gradients,
 )
 from estimators.files import whole, write_atomically
+from estimators.gradients import flat, flat_rows
 from nabla.figures import command_line, comparison_figure, save_figure
 from nabla.table import render, with_error
 from nabla.target import load_problem, pick_estimators
@@ -231,17 +232,13 @@ def _distance(report: Report, found: str) -> str:
 def _entry_table(reports: list[Report]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for r in reports:
-        bias, sem = r.bias, _flat(r.sem)
+        bias, sem = r.bias, flat(r.sem).tolist()
         for i, label in enumerate(r.labels):
             exact = "" if r.exact is None else f"{float(r.exact[i]):+.6f}"
-            off = "" if bias is None else with_error(_flat(bias)[i], sem[i], signed=True)
-            spread = with_error(_flat(r.variance)[i], _flat(r.variance_sem)[i])
+            off = "" if bias is None else with_error(float(flat(bias)[i]), sem[i], signed=True)
+            spread = with_error(float(flat(r.variance)[i]), float(flat(r.variance_sem)[i]))
             rows.append([r.estimator, label, exact, off, spread])
     return ["estimator", "entry", "exact", "bias", "variance"], rows
-
-
-def _flat(values: dict[str, torch.Tensor]) -> list[float]:
-    return [float(x) for v in values.values() for x in v.flatten()]
 
 
 def save_comparison(
@@ -283,11 +280,11 @@ def tidy_csv(reports: Iterable[Report]) -> str:
         ]
     )
     for r in reports:
-        columns = [_flat(v) for v in (r.mean, r.sem, r.variance, r.variance_sem)]
+        columns = [flat(v).tolist() for v in (r.mean, r.sem, r.variance, r.variance_sem)]
         for i, label in enumerate(r.labels):
             mean, sem, variance, variance_sem = (c[i] for c in columns)
             exact = None if r.exact is None else float(r.exact[i])
-            bias = None if r.bias is None else _flat(r.bias)[i]
+            bias = None if r.bias is None else float(flat(r.bias)[i])
             row = [label, r.estimates, exact, mean, sem, bias, variance, variance_sem]
             writer.writerow([r.problem, r.estimator, *row, r.q_evaluations, r.seconds])
         total = ["total", r.estimates, None, None, None, None]
@@ -308,7 +305,7 @@ def single_samples(
 ) -> np.ndarray:
     """A few single-sample gradients for the violins: [count, entries]."""
     grads = per_sample_gradients(estimator, policy, objective, count, rng)
-    return torch.cat([g.flatten(1) for g in grads.values()], 1).double().cpu().numpy()
+    return flat_rows(grads).cpu().numpy()
 
 
 def is_blind(

@@ -26,6 +26,7 @@ from estimators import (
     score_function,
     value,
 )
+from estimators.gradients import flat_rows
 from estimators.quadrature.batched import batched_moments
 from nabla.map.family import Family
 
@@ -115,7 +116,7 @@ def evaluate(
             mean, variance, error, steps = batched_moments(cells, count, least=needed)
             sheets["n"][where] = steps.numpy().reshape(shape)
             v, h = select(variance, entry).numpy(), error[:, 1].numpy()
-            means.append((_flat(mean), error[:, :1].numpy()))
+            means.append((flat_rows(mean).numpy(), error[:, :1].numpy()))
         except TooManyNodes:
             measured = True
             reports = [_measure(*cells(torch.tensor([i])), estimates, seed) for i in range(count)]
@@ -123,7 +124,9 @@ def evaluate(
                 (select(r.variance, entry), 1.96 * select(r.variance_sem, entry)) for r in reports
             ]
             v, h = np.array([[float(a), float(b)] for a, b in found]).T
-            parts = zip(*((_flat(r.mean), _flat(r.sem)) for r in reports), strict=True)
+            parts = zip(
+                *((flat_rows(m).numpy() for m in (r.mean, r.sem)) for r in reports), strict=True
+            )
             mean_of_cells, sem = (np.concatenate(p) for p in parts)
             means.append((mean_of_cells, sem))
         for key, values in (("v", v), ("h", h)):
@@ -184,10 +187,6 @@ def misses(sheet: Sheet, reference: Sheet) -> float:
         for (mean, half), (known, slack) in zip(sheet.means, reference.means, strict=True)
     ]
     return float(np.concatenate(off).mean())
-
-
-def _flat(values: dict[str, Tensor]) -> np.ndarray:
-    return torch.cat([v.flatten(1) for v in values.values()], 1).numpy()
 
 
 def spot_check(

@@ -16,10 +16,10 @@ from torch import Tensor
 from estimators import Categorical, Estimator, Noise, Objective, Policy, TooManyNodes
 from estimators.checking.contract import Probe, broken
 from estimators.checking.diagnosis import MEANINGS, Measured, diagnose
-from estimators.checking.sampling import flat, labels
+from estimators.checking.sampling import labels
 from estimators.checking.subjects import subject
 from estimators.globals import preserved_globals
-from estimators.gradients import rows
+from estimators.gradients import flat, rows
 from estimators.quadrature import Exact, exact_gradient, exact_mean
 from nabla.course.engine.findings import Answer, Finding, Slip, attempt
 
