@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from estimators import Categorical, Estimator, Noise, Objective, Policy, TooManyNodes
-from estimators.checking.contract import Probe, broken
+from estimators.checking.contract import examine
 from estimators.checking.diagnosis import MEANINGS, Measured, diagnose
+from estimators.checking.faults import Fault
 from estimators.checking.sampling import labels
 from estimators.checking.subjects import subject
 from estimators.globals import preserved_globals
@@ -87,13 +88,12 @@ class Surrogate:
     def _graph(
         self, estimator: Estimator, policy: Policy, objective: Objective
     ) -> tuple[Finding | None, int | None]:
-        probe = Probe(objective.Q)
         checked = subject(estimator, policy, objective, "answer")
-        complaint = broken(checked, policy, objective, Noise(0), probe)
-        if complaint is None:
-            return None, probe.n(policy)
-        key = complaint.key
-        return Finding("graph", complaint.text, key, self.hints.get(key or "", ())), None
+        try:
+            return None, examine(checked, policy, objective, Noise(0)).n
+        except Fault as fault:
+            text, key = fault.complaint
+            return Finding("graph", text, key, self.hints.get(key or "", ())), None
 
     def _bias(
         self, estimator: Estimator, policy: Policy, objective: Objective, n: int | None
