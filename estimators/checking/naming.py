@@ -5,9 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from estimators.checking.diagnosis import Diagnosis, Measured, Slip, more_draws, sentence
+from estimators.checking.diagnosis import Diagnosis, Measured, more_draws, sentence
 from estimators.checking.faults import blamed
 from estimators.checking.rungs import Case, Known, node_limit, slack
+from estimators.checking.suspects import Suspect
 from estimators.checking.verdict import Evidence
 from estimators.gradients import flat
 
@@ -29,7 +30,7 @@ def diagnosis(case: Case, known: Known, failed: Evidence) -> tuple[str | None, E
     return found[0].key if found else None, Evidence("diagnosis", "noted", text + how)
 
 
-def _by_nodes(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> list[Slip]:
+def _by_nodes(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> list[Suspect]:
     assert known.exact is not None
     mean = torch.tensor(failed.numbers["mean"], dtype=torch.float64)
     error = node_limit(case, known, failed.numbers["error"]) / 4
@@ -38,7 +39,7 @@ def _by_nodes(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> l
         return slips.fitting(measured, flat(known.exact))
 
 
-def _by_draws(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> list[Slip]:
+def _by_draws(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> list[Suspect]:
     """From draws of its own; more of them where that would tell slips apart that fit."""
     least = failed.numbers.get("estimates", 0)
     more: Tensor | float = 0.0 if failed.rung == "contract" else slack(case, known)

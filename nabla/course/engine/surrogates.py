@@ -15,8 +15,9 @@ from torch import Tensor
 
 from estimators import Categorical, Estimator, Noise, Objective, Policy, TooManyNodes
 from estimators.checking.contract import examine
-from estimators.checking.diagnosis import MEANINGS, Measured, diagnose
+from estimators.checking.diagnosis import Measured, diagnose
 from estimators.checking.faults import Fault
+from estimators.checking.meanings import MEANINGS
 from estimators.checking.sampling import labels
 from estimators.checking.subjects import subject
 from estimators.globals import preserved_globals
@@ -43,7 +44,7 @@ class Surrogate:
     tried; each must be within reach of nodes in well under a second (one or two scalar draws; try
     it), with a Q that takes any d: shapes are tried in twice the dimensions, too. slips: wrong
     ones by key; methods: unbiased ones that are not what is asked for. hints: for the keys of
-    `estimators.checking.diagnosis.MEANINGS`. adapt: makes an estimator of an answer of another
+    `estimators.checking.meanings.MEANINGS`. adapt: makes an estimator of an answer of another
     form; it may raise Unfit on a wrong shape.
     """
 
