@@ -17,6 +17,7 @@ from estimators.objective import Objective
 from estimators.policies import Policy, require_finite
 from estimators.quadrature import exact_or_none
 from estimators.report import Report
+from estimators.watching import Watched
 
 PILOT = 256
 CHUNK_NUMBERS = 2**17  # entries of a gradient, or draws, held at a time: cache-sized, constant
@@ -49,9 +50,9 @@ def measure(
     entry = entry_of(estimator)
     known = exact_or_none(policy, objective) if exact == "find" else exact
     error = float(getattr(known, "error", 0.0))
-    noise, counter = Recorded(rng), _Counter(objective.Q)
-    counted = Objective(counter, objective.alpha)
-    pilot = flat_rows(per_sample_gradients(estimator, policy, counted, PILOT, noise))
+    noise, Q = Recorded(rng), Watched(_checked(objective.Q))
+    watched = Objective(Q, objective.alpha)
+    pilot = flat_rows(per_sample_gradients(estimator, policy, watched, PILOT, noise))
     if not pilot.isfinite().all():
         raise ValueError(f"{name or 'the estimator'} returned a gradient that is not finite")
     reference = pilot.mean(0)
@@ -59,7 +60,7 @@ def measure(
     width = max(
         pilot.shape[1],
         sum(drawn.x.numel() for drawn in noise.draws) // PILOT,
-        counter.numbers // PILOT,
+        Q.numbers // PILOT,
     )
     chunk = max(1, min(estimates, CHUNK_NUMBERS // width))
     sizes = [chunk] * (estimates // chunk) + [estimates % chunk] * (estimates % chunk > 0)
@@ -86,32 +87,27 @@ def measure(
         exact=None if known is None else flat({k: known[k] for k in policy.parameters()}),
         exact_error=error,
         rounding=64 * torch.finfo(policy.like.dtype).eps,
-        q_evaluations=counter.count / PILOT / max(1, policy.batch.numel()),
+        q_evaluations=Q.evaluations / PILOT / max(1, policy.batch.numel()),
         seconds=statistics.median(seconds),
         family=entry.family if entry else "",
         documented=entry.bias if entry else "",
     )
 
 
-class _Counter:
-    """Q, with the number of values it returned and of numbers it was given; refuses values that
-    are not finite and a Q that changes its argument."""
+def _checked(Q: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Q; ValueError where it is not finite or changes its argument."""
 
-    def __init__(self, Q: Callable[[Tensor], Tensor]) -> None:
-        self.Q, self.count, self.numbers = Q, 0, 0
-
-    def __call__(self, a: Tensor) -> Tensor:
+    def checked(a: Tensor) -> Tensor:
         version = a._version
-        q = self.Q(a)
+        q = Q(a)
         if a._version != version:
             raise ValueError("Q changes its argument in place: let it work on a copy")
-        if isinstance(q, Tensor):
-            self.count += q.numel()
-            self.numbers += a.numel()
-            if not q.isfinite().all():
-                where = a[~q.isfinite()][0].tolist()
-                raise ValueError(f"Q is not finite at the action {where}")
+        if isinstance(q, Tensor) and not q.isfinite().all():
+            where = a[~q.isfinite()][0].tolist()
+            raise ValueError(f"Q is not finite at the action {where}")
         return q
+
+    return checked
 
 
 def _draws(

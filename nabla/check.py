@@ -9,7 +9,7 @@ import tyro
 
 from estimators import Evidence, Noise, Verdict
 from estimators import check as check_estimator
-from estimators.checking.diagnosis import MEANINGS
+from estimators.checking.meanings import MEANINGS
 from nabla.table import render, with_error
 from nabla.target import load_problem, pick_estimators
 from toy_problems import Problem

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from estimators.checking.contract import Complaint, Fault, blamed
+from estimators.checking.faults import Complaint, Fault, blamed
 from estimators.checking.known_means import Controls, fit
 from estimators.checking.sequential import Look
 from estimators.checking.subjects import Subject

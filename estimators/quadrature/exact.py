@@ -22,6 +22,7 @@ from estimators.quadrature.integration import FLOOR, integrate
 from estimators.quadrature.nodes import Draw, Nodes, discover
 from estimators.quadrature.witnesses import CHUNK, contradicted
 from estimators.score import score_function
+from estimators.watching import Watched
 
 MAX_DRAWS = 3
 MAX_ROWS = 2**21
@@ -95,13 +96,11 @@ def exact_mean(
     """
     require_finite(policy)
     policy, objective = _double(policy, objective)
-    used = 0
+    watched = Watched(objective.Q)
 
     def Q(a: Tensor) -> Tensor:
-        nonlocal used
-        q = objective.Q(a)
-        used += q.numel()
-        if used > evaluations:
+        q = watched(a)
+        if watched.evaluations > evaluations:
             raise TooManyNodes(f"more than {evaluations:,} evaluations of Q; measure it instead")
         return q
 

@@ -3,9 +3,8 @@
 import csv
 import io
 import json
-import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
@@ -33,6 +32,7 @@ from estimators import (
 )
 from estimators.files import whole, write_atomically
 from estimators.gradients import flat, flat_rows
+from estimators.watching import Watched
 from nabla.figures import command_line, comparison_figure, save_figure
 from nabla.table import render, with_error
 from nabla.target import load_problem, pick_estimators
@@ -312,28 +312,11 @@ def is_blind(
     estimator: Estimator, problem: Problem, rng: Noise, count: int, rounding: float
 ) -> bool:
     """Whether `count` estimates are all alike, though Q takes different values under them."""
-    values = Values(problem.objective.Q)
-    seen = replace(problem.objective, Q=values)
-    draws = single_samples(estimator, problem.policy, seen, rng, count)
+    Q = Watched(problem.objective.Q)
+    watched = replace(problem.objective, Q=Q)
+    draws = single_samples(estimator, problem.policy, watched, rng, count)
     alike = np.ptp(draws, axis=0) <= rounding * (1 + np.abs(draws).max(axis=0))
-    return values.vary and bool(alike.all())
-
-
-class Values:
-    """Q, and whether its values differ."""
-
-    def __init__(self, Q: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        self.Q, self.low, self.high = Q, math.inf, -math.inf
-
-    def __call__(self, a: torch.Tensor) -> torch.Tensor:
-        q = self.Q(a)
-        low, high = q.detach().aminmax()
-        self.low, self.high = min(self.low, float(low)), max(self.high, float(high))
-        return q
-
-    @property
-    def vary(self) -> bool:
-        return self.low < self.high
+    return Q.varies and bool(alike.all())
 
 
 def _move(problem: Problem, device: str) -> Problem:
