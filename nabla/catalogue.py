@@ -1,36 +1,9 @@
-"""`nabla estimators` and `nabla problems`: what there is, read off the catalogues themselves."""
+"""What an estimator says of itself: its gradient, the policies that it is for, its mean."""
 
 import inspect
 from functools import partial
 
 from estimators import BIASED, CATALOGUE, Estimator
-from nabla.table import render
-from toy_problems import PROBLEMS
-
-
-def estimators(*, markdown: bool = False) -> None:
-    """List the estimators with their gradients, the policies they are for, and their means.
-
-    Args:
-        markdown: print the table that stands in the README.
-    """
-    names = list(dict.fromkeys(name for entries in CATALOGUE.values() for name in entries))
-    rows = [[name, gradient(name), policies(name), mean(name)] for name in names]
-    header = ["estimator", "gradient", "policies", "mean"]
-    if markdown:
-        print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
-        for name, *rest in rows:
-            print("| " + " | ".join([f"`{name}`", *(c.replace("|", "\\|") for c in rest)]) + " |")
-    else:
-        print(render(header, rows))
-
-
-def problems() -> None:
-    """List the toy problems with their settings; set one with --set name=value."""
-    for name, make in PROBLEMS.items():
-        settings = inspect.signature(make).parameters.values()
-        print(f"{name}: {inspect.cleandoc(make.__doc__ or '').splitlines()[0]}")
-        print("    " + "  ".join(f"{s.name}={s.default:g}" for s in settings))
 
 
 def find(name: str) -> Estimator:

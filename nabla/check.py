@@ -1,21 +1,11 @@
 """`nabla check`: is an estimator's mean the gradient? A report, and an exit status for scripts."""
 
-import json as json_
-import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import torch
 import tyro
 
-from estimators import Evidence, Noise, Verdict
-from estimators import check as check_estimator
-from estimators.checking.diagnosis import MEANINGS
-from nabla.table import render, with_error
-from nabla.target import load_problem, pick_estimators
-from toy_problems import Problem
+from nabla.arguments import at_least, between, require_seed
 
-ENTRIES = 12  # in a table; longer ones are in the JSON
-WIDTH = 60  # of the numbers of a parameter that are shown; the JSON has all
 STATUS = {"unbiased": 0, "biased": 1, "undecided": 2, "broken": 2}
 
 
@@ -62,8 +52,16 @@ def check(
         dtype: of the policy.
         json: print everything as JSON.
     """
-    if not 0 <= seed < 2**62:
-        raise ValueError(f"seed must lie in [0, 2⁶²), got {seed}")
+    at_least(2, budget=budget)
+    between(0, 1, delta=delta, false_alarm=false_alarm)
+    require_seed(seed)
+    import torch
+
+    from estimators import Noise
+    from estimators import check as check_estimator
+    from nabla.target import load_problem, pick_estimators
+    from nabla.verdict import report, to_json, used_in
+
     what = load_problem(problem, set, mu, log_std, logits, alpha, squash, getattr(torch, dtype))
     ((name, chosen),) = pick_estimators(what.policy, [estimator]).items()
     verdict = check_estimator(
@@ -79,66 +77,6 @@ def check(
     )
     given = {"mu": mu, "log_std": log_std, "logits": logits, "alpha": alpha is not None}
     own = what.name == problem and ":" in problem  # a Q without a policy
-    used = _used(what, [k for k, v in given.items() if own and not v])
-    print(_json(verdict, what.name, used) if json else _report(verdict, what.name, used))
+    used = used_in(what, [k for k, v in given.items() if own and not v])
+    print(to_json(verdict, what.name, used) if json else report(verdict, what.name, used))
     return STATUS[verdict.status]
-
-
-def _used(problem: Problem, not_given: list[str]) -> dict[str, Any]:
-    """The parameters and the temperature that were checked, and which of them are defaults."""
-    parameters = {k: p.tolist() for k, p in problem.policy.parameters().items()}
-    alpha = torch.as_tensor(problem.objective.alpha, dtype=torch.float64).tolist()
-    used = {"policy": type(problem.policy).__name__, **parameters, "alpha": alpha}
-    return {**used, "defaults": [k for k in not_given if k in used]}
-
-
-def _json(verdict: Verdict, problem: str, used: dict[str, Any]) -> str:
-    found = {"problem": problem, "used": used, **verdict.to_dict()}
-    return json_.dumps(_plain(found), indent=1, allow_nan=False)
-
-
-def _plain(value: object) -> object:
-    """Infinities and not-a-numbers, which JSON does not have, as null."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _report(verdict: Verdict, problem: str, used: dict[str, Any]) -> str:
-    lines = [f"{verdict.name} on {problem}: {verdict.status.upper()}", _assumed(**used), ""]
-    if verdict.diagnosis is not None:
-        said = next((e.text for e in verdict.evidence if e.rung == "diagnosis"), None)
-        lines += [f"It looks like this slip: {said or MEANINGS[verdict.diagnosis]}.", ""]
-    lines += [str(e) for e in verdict.evidence]
-    for e in verdict.evidence:
-        if 0 < len(e.numbers.get("entries", ())) <= ENTRIES:
-            lines += ["", _entries(e)]
-    return "\n".join(lines)
-
-
-def _assumed(policy: str, defaults: list[str], **numbers: Any) -> str:
-    said = [
-        f"{k} = {v if len(str(v)) <= WIDTH else '…'}"
-        + (" (the default: none was given)" if k in defaults else "")
-        for k, v in numbers.items()
-    ]
-    return f"{policy}, " + ", ".join(said)
-
-
-def _entries(evidence: Evidence) -> str:
-    """Each entry of the gradient: how far off, and what would have been noticed."""
-    n = evidence.numbers
-    if evidence.rung == "nodes":
-        header = ["by nodes", "mean", "exact gradient", "sd of one estimate"]
-        columns = zip(n["mean"], n["exact"], n["standard_deviation"], strict=True)
-        rows = [[f"{mean:+.6f}", f"{exact:+.6f}", f"{sd:.4g}"] for mean, exact, sd in columns]
-    else:
-        header = [f"by {n['estimates']:,} estimates", "bias", "sd of one estimate", "noticeable"]
-        sds, least = n["standard_deviation"], n["detectable"]
-        rows = [
-            [with_error(bias, se, signed=True), f"{sd:.4g}", f"{d:.2g}"]
-            for bias, se, sd, d in zip(n["bias"], n["standard_error"], sds, least, strict=True)
-        ]
-    return render(header, [[e, *row] for e, row in zip(n["entries"], rows, strict=True)])

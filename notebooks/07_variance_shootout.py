@@ -66,10 +66,9 @@ from estimators import (
 from nabla.course import check_exercise, claim, fast, slider
 from nabla.course.figures import estimator_lines, plain
 from nabla.course.figures.fig07 import ratio_dots
-from nabla.map.family import load_family
+from nabla.map.family import load_family, parse_axes
 from nabla.figures import variance_bars
 from nabla.map.grid import evaluate
-from nabla.map.command import parse_axes
 from nabla.map.figure import map_figure
 from nabla.reproduce.reproduction import exactly
 from nabla.map.winners import collect

@@ -5,15 +5,6 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, get_args
 
-from estimators import CATALOGUE, Categorical, Gaussian, Mixture, Policy
-
-KINDS: dict[str, type[Policy]] = {
-    "gaussian": Gaussian,
-    "mixture": Mixture,
-    "categorical": Categorical,
-}
-
-
 Version = Literal["1", "2", "3", "ddpg", "td3"]
 COUNTS = """steps n components hidden batch replay updates_per_step envs eval_every eval_episodes
 checkpoint_every threads"""
@@ -116,6 +107,9 @@ class Config:
             "mixture": "implicit_reparameterization",
             "categorical": "exact",
         }
+        from estimators import CATALOGUE
+        from sac_minimal.kinds import KINDS
+
         known = CATALOGUE[KINDS[policy]]
         estimator = self.estimator or default[policy]
         if estimator not in known:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from estimators import CATALOGUE, Noise, Objective, Policy, log_det_tanh, squash
 from sac_minimal.adam import Adam
-from sac_minimal.config import KINDS, Config
+from sac_minimal.config import Config
 from sac_minimal.envs import Space
+from sac_minimal.kinds import KINDS
 from sac_minimal.networks import (
     Network,
     central,

@@ -239,9 +239,9 @@ def test_an_unwritable_folder_is_named(capsys, tmp_path):
 
 
 def test_a_file_in_the_way_is_told_before_the_work(capsys, tmp_path, monkeypatch):
-    monkeypatch.delattr("nabla.compare.command.measure")
-    monkeypatch.delattr("nabla.reproduce.command.run_series")
-    monkeypatch.delattr("nabla.map.command.mapped")
+    for work in ("compare.measuring.compared", "reproduce.reproduction.run_series"):
+        monkeypatch.setattr(f"nabla.{work}", None)
+    monkeypatch.setattr("nabla.map.mapping.mapped", None)
     for text, name in (
         ("compare report", "compare-report"),
         ("reproduce gal2016", "reproduce-gal2016"),

@@ -25,9 +25,9 @@ from estimators import (
     sticking_the_landing,
 )
 from estimators.quadrature.batched import batched_moments
-from nabla.map.command import mapped
 from nabla.map.family import load_family
 from nabla.map.grid import evaluate, spot_check
+from nabla.map.mapping import mapped
 from toy_problems import PROBLEMS, build, theory
 
 FLOAT = torch.float64

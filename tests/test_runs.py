@@ -15,10 +15,11 @@ from PIL import Image
 
 from estimators import CATALOGUE, Noise
 from nabla.cli import main
-from nabla.runs.train import saved_agent
+from nabla.runs.saved import saved_agent
 from nabla.statistics import bootstrap_band, interquartile_mean
-from sac_minimal.config import KINDS, Config
+from sac_minimal.config import Config
 from sac_minimal.envs import Goal, Space, make
+from sac_minimal.kinds import KINDS
 from sac_minimal.lineage import make_agent
 from sac_minimal.replay import Replay
 from sac_minimal.sac import SAC
@@ -474,7 +475,7 @@ def test_plot_tells_settings_from_seeds(capsys, tmp_path):
     for i, config in enumerate([base, replace(base, seed=1), replace(base, n=8, threads=2)]):
         runs.append(tmp_path / str(i))
         train(config, runs[-1], lambda step, row: None)
-    from nabla.runs.train import labels, saved_config
+    from nabla.runs.saved import labels, saved_config
 
     assert labels([saved_config(run) for run in runs]) == [
         "PointMass, n=1, score_function",

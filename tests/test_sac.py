@@ -19,8 +19,9 @@ from estimators import (
 )
 from estimators.compiled import Compiled
 from sac_minimal.adam import Adam
-from sac_minimal.config import KINDS, Config
+from sac_minimal.config import Config
 from sac_minimal.envs import Space
+from sac_minimal.kinds import KINDS
 from sac_minimal.lineage import make_agent
 from sac_minimal.networks import forward, make_network, q_values
 from sac_minimal.replay import Batch
@@ -321,7 +322,7 @@ def test_compiled_updates_are_the_eager_ones():
 
 def test_variance_in_the_actor_s_parameters_is_that_of_the_gradient():
     """Against autograd's gradients one by one; exact enumeration has none at all."""
-    from nabla.runs.probe import parameter_variance
+    from nabla.runs.probing import parameter_variance
 
     b = batch(DISCRETE)
     for name, zero in (("exact", True), ("score_function", False)):

@@ -19,7 +19,7 @@ from nabla.cli import main
 from nabla.sweep.cells import CELLS, CompareCell, TrainCell
 from nabla.sweep.command import Sweep, identity, run_sweep
 from nabla.sweep.engines import pmap
-from nabla.sweep.report import summary
+from nabla.sweep.page import summary
 from nabla.sweep.store import Store
 from sac_minimal.config import Config
 from sac_minimal.train import train

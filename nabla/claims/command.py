@@ -4,15 +4,14 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
 from tyro.conf import Positional
 
-from estimators.files import write_atomically
-from nabla.claims.ledger import VERDICTS, Claim
-from nabla.claims.pages import SOURCES, pages
-from nabla.figures import save_figure
 from nabla.table import render
+
+if TYPE_CHECKING:
+    from nabla.claims.ledger import Claim
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "claims"
@@ -28,6 +27,12 @@ def claims(ids: Positional[tuple[str, ...]] = (), /, *, out: Path = ROOT / "docs
         ids: which claims to show, for instance R25.
         out: folder of the ledger.
     """
+    from tqdm import tqdm
+
+    from estimators.files import write_atomically
+    from nabla.claims.ledger import VERDICTS
+    from nabla.claims.pages import pages
+
     known = {c.id: c for c in load()}
     for name in ids:
         if name not in known:
@@ -59,10 +64,12 @@ def claims(ids: Positional[tuple[str, ...]] = (), /, *, out: Path = ROOT / "docs
     return 0
 
 
-def load() -> list[Claim]:
+def load() -> "list[Claim]":
     """The claims in the sources' order, from the tests themselves."""
     if not FOLDER.is_dir():
         raise ValueError(f"the claims are tests, and there is no folder {FOLDER}")
+    from nabla.claims.pages import SOURCES
+
     sys.path.insert(0, str(FOLDER))
     try:
         modules = [importlib.import_module(name) for _, name in SOURCES.values()]
@@ -71,14 +78,18 @@ def load() -> list[Claim]:
     return [f.claim for m in modules for f in vars(m).values() if hasattr(f, "claim")]
 
 
-def ranges(known: Sequence[str] | dict[str, Claim]) -> list[str]:
+def ranges(known: "Sequence[str] | dict[str, Claim]") -> list[str]:
     """R01–R38, Q01–Q18, …"""
+    from nabla.claims.pages import SOURCES
+
     groups = [[i for i in known if i[0] == letter] for letter in SOURCES]
     return [f"{g[0]}–{g[-1]}" for g in groups if g]
 
 
-def show(one: Claim) -> None:
+def show(one: "Claim") -> None:
     """One claim on the terminal, its figure in out/claims."""
+    from nabla.output import save_figure
+
     print(f"{one.id}  {one.where}\n{one.says}\n\nverdict: {one.verdict}")
     if one.correction:
         print(f"instead: {one.correction}")

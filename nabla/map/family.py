@@ -1,6 +1,7 @@
 """A problem with settings left open: what a map turns, one setting along each axis."""
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +22,7 @@ from nabla.target import (
 )
 from toy_problems import PROBLEMS, Problem, build
 
+Grid = dict[str, np.ndarray]  # the values along the two axes, x first
 Settings = dict[str, Any]  # numbers, or tensors [B] for B problems at once
 
 
@@ -160,3 +162,36 @@ def _own(
         return Problem(name, there, Objective(Q, s["alpha"]))
 
     return Family(name, from_q, free)
+
+
+def parse_axes(family: Family, texts: Sequence[str], count: int) -> tuple[Grid, dict[str, bool]]:
+    """name=low:high[:log] -> the values along it; whole numbers for a setting that is one."""
+    grid: Grid = {}
+    logarithmic: dict[str, bool] = {}
+    for text in texts:
+        name, _, ends = text.partition("=")
+        parts = ends.split(":")
+        try:
+            low, high = (float(p) for p in parts[:2])
+        except ValueError:
+            raise ValueError(
+                f"an axis is name=low:high or name=low:high:log, got {text!r}"
+            ) from None
+        if parts[2:] not in ([], ["log"]):
+            raise ValueError(f"an axis is name=low:high or name=low:high:log, got {text!r}")
+        if name not in family.known:
+            raise ValueError(
+                f"{family.name} has no setting {name!r}; it has {', '.join(family.known)}"
+            )
+        if name in family.fixed:
+            raise ValueError(f"{name} is an axis: it cannot be set to one number as well")
+        if name in grid:
+            raise ValueError(f"the two axes must differ, both are {name!r}")
+        log = parts[2:] == ["log"]
+        if not (math.isfinite(low) and math.isfinite(high) and low < high) or (log and low <= 0):
+            raise ValueError(f"{name} must go from low to high (above 0 for log), got {ends!r}")
+        values = np.geomspace(low, high, count) if log else np.linspace(low, high, count)
+        if isinstance(family.known[name], int):
+            values = np.unique(np.round(values).astype(int))
+        grid[name], logarithmic[name] = values, log
+    return grid, logarithmic

@@ -27,9 +27,8 @@ from estimators import (
     value,
 )
 from estimators.quadrature.batched import batched_moments
-from nabla.map.family import Family
+from nabla.map.family import Family, Grid
 
-Grid = dict[str, np.ndarray]  # the values along the two axes, x first
 PILOT = 2048  # estimates that the cost is taken from
 TRUSTED = 1e-6  # of 1 + variance, what a cell may be off `exact_moments` beyond its own ±
 

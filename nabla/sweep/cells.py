@@ -11,11 +11,11 @@ from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from estimators import Estimator, Noise, measure
-from nabla.compare.command import SOURCES
-from nabla.map.command import mapped, parse_axes
-from nabla.map.family import load_family
-from nabla.runs.probe import probed, situation
-from nabla.runs.train import saved_agent
+from nabla.compare.measuring import SOURCES
+from nabla.map.family import load_family, parse_axes
+from nabla.map.mapping import mapped
+from nabla.runs.probing import probed, situation
+from nabla.runs.saved import saved_agent
 from nabla.target import load_problem, pick_estimators
 from sac_minimal.config import Config
 from sac_minimal.envs import make

@@ -8,8 +8,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 PATIENCE = 5  # seconds to find a scheduler
 
 
@@ -43,6 +41,8 @@ def pmap(fn: Callable[[Any], Any], items: Sequence[Any], engine: str = "loky") -
 
 def single_threaded(fn: Callable[[Any], Any], item: Any) -> Any:
     """fn(item) on one thread."""
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,0 +1,161 @@
+"""What `nabla compare` measures: a report of each estimator that applies, and who saw nothing."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from estimators import (
+    Antithetic,
+    Estimator,
+    Exact,
+    Noise,
+    Objective,
+    Policy,
+    Report,
+    Sobol,
+    measure,
+    per_sample_gradients,
+)
+from nabla.foreign import attempt, told
+from toy_problems import Problem
+
+SOURCES = {"independent": Noise, "antithetic": Antithetic, "sobol": Sobol}
+SAMPLES = 2000  # single-sample gradients kept for the violins
+MOST = 2**16  # estimates looked at again, where all were alike
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How estimates are drawn: the options of `nabla compare`; n: None, as the estimator does."""
+
+    estimates: int = 100_000
+    n: int | None = None
+    seed: int = 0
+    noise: str = "independent"
+    device: str = "cpu"
+    compile: bool = False
+
+    def source(self, shift: int = 0) -> Noise:
+        return SOURCES[self.noise](self.seed + shift, self.device)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One estimator's report and a few of its single-sample gradients, [count, entries]; blind: its
+    draws do not vary although Q does."""
+
+    report: Report
+    samples: np.ndarray
+    blind: bool
+
+
+def compared(
+    problem: Problem, chosen: Mapping[str, Estimator], how: Sampling, asked: Sequence[str] = ()
+) -> tuple[dict[str, Seen], dict[str, str]]:
+    """What was seen of each estimator, and why the others were left out.
+
+    Raises what one of those asked for raises, or the first error if none is left.
+    """
+    exact = problem.gradient()
+    seen: dict[str, Seen] = {}
+    failed: dict[str, Exception] = {}
+    total = len(chosen) * how.estimates
+    with tqdm(total=total, leave=False, disable=None, unit_scale=True) as bar:
+        for name, base in chosen.items():
+            bar.set_description(name)
+            estimator = base if how.n is None else partial(base, n=how.n)
+            found = attempt(look, name, estimator, problem, exact, how, partial(_tick, bar))
+            if isinstance(found, Seen):
+                seen[name] = found
+            elif name in asked:
+                raise found
+            else:
+                failed[name] = found
+    if not seen:
+        raise next(iter(failed.values()))
+    return seen, {name: told(error) for name, error in failed.items()}
+
+
+def look(
+    name: str,
+    estimator: Estimator,
+    problem: Problem,
+    exact: Exact | None,
+    how: Sampling,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> Seen:
+    """Measures one estimator."""
+    policy, objective = problem.policy, problem.objective
+    report = measure(
+        estimator,
+        policy,
+        objective,
+        estimates=how.estimates,
+        rng=how.source(),
+        exact=exact,
+        name=name,
+        problem=problem.name,
+        compile=how.compile,
+        progress=progress,
+    )
+    rng = how.source(1)
+    samples = single_samples(estimator, policy, objective, rng)
+    most = min(how.estimates, MOST)
+    blind = bool(report.alike.all()) and is_blind(estimator, problem, rng, most, report.rounding)
+    return Seen(report, samples, blind)
+
+
+def single_samples(
+    estimator: Estimator, policy: Policy, objective: Objective, rng: Noise, count: int = SAMPLES
+) -> np.ndarray:
+    """A few single-sample gradients for the violins: [count, entries]."""
+    grads = per_sample_gradients(estimator, policy, objective, count, rng)
+    return torch.cat([g.flatten(1) for g in grads.values()], 1).double().cpu().numpy()
+
+
+def is_blind(
+    estimator: Estimator, problem: Problem, rng: Noise, count: int, rounding: float
+) -> bool:
+    """Whether `count` estimates are all alike, though Q takes different values under them."""
+    values = Values(problem.objective.Q)
+    seen = replace(problem.objective, Q=values)
+    draws = single_samples(estimator, problem.policy, seen, rng, count)
+    alike = np.ptp(draws, axis=0) <= rounding * (1 + np.abs(draws).max(axis=0))
+    return values.vary and bool(alike.all())
+
+
+class Values:
+    """Q, and whether its values differ."""
+
+    def __init__(self, Q: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self.Q, self.low, self.high = Q, math.inf, -math.inf
+
+    def __call__(self, a: torch.Tensor) -> torch.Tensor:
+        q = self.Q(a)
+        low, high = q.detach().aminmax()
+        self.low, self.high = min(self.low, float(low)), max(self.high, float(high))
+        return q
+
+    @property
+    def vary(self) -> bool:
+        return self.low < self.high
+
+
+def move(problem: Problem, device: str) -> Problem:
+    try:
+        return replace(problem, policy=problem.policy.map(lambda p: p.to(device)))
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device {device!r} cannot be used: {str(error).splitlines()[0]}"
+        ) from None
+
+
+def _tick(bar: "tqdm[int]", sizes: Iterable[int]) -> Iterable[int]:
+    for size in sizes:
+        yield size
+        bar.update(size)
