@@ -76,7 +76,7 @@ class Compiled(Generic[T]):
 def compile_gradients(estimator: Estimator, policy: Policy, objective: Objective) -> Gradients:
     """(estimates, rng) -> per_sample_gradients(…), compiled where that is possible."""
     policy = policy.detach()
-    like = next(iter(policy.parameters().values()))
+    like = policy.like
 
     def gradients(rng: Noise, parameters: Gradient, estimates: int) -> Gradient:
         return per_sample_gradients(

@@ -85,7 +85,7 @@ def measure(
         if known is None
         else torch.cat([known[k].flatten() for k in policy.parameters()]).double().cpu(),
         exact_error=error,
-        rounding=64 * torch.finfo(next(iter(policy.parameters().values())).dtype).eps,
+        rounding=64 * torch.finfo(policy.like.dtype).eps,
         q_evaluations=counter.count / PILOT / max(1, policy.batch.numel()),
         seconds=statistics.median(seconds),
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 from estimators.gradients import row_gradients, rows
 from estimators.noise import Noise
 from estimators.objective import Objective
-from estimators.policies import Categorical, Gaussian, Policy
+from estimators.policies import Policy
 
 Baseline = Callable[[Tensor], Tensor]
 
@@ -108,23 +108,18 @@ def score_function_full(
 
 
 def score_function_analytic_entropy(
-    policy: Gaussian | Categorical,
-    objective: Objective,
-    rng: Noise,
-    n: int = 1,
-    baseline: Baseline = none,
+    policy: Policy, objective: Objective, rng: Noise, n: int = 1, baseline: Baseline = none
 ) -> Tensor:
     """∇̂J = −α ∇_θ H(π_θ) + (−Q(a) − b) ∇_θ log π_θ(a), the entropy H in closed form.
 
     Reference: Lahire, §6, with E[log π] = −H; A3C (Mnih et al. 2016) §4 for the entropy term.
     Unbiased for policies with a closed-form entropy, under the conditions of score_function.
     """
-    if not isinstance(policy, Gaussian | Categorical):
-        raise TypeError(f"no closed-form entropy for a {type(policy).__name__} policy")
+    entropy = policy.entropy()
     a = policy.sample(n, rng)  # [n, *batch, d]
     cost = Objective(objective.Q, 0.0).cost(policy, a).detach()  # [n, *batch]
     score = (cost - _baseline(baseline, cost, rng)) * policy.log_prob(a)
-    return score.mean(0) - objective.alpha * policy.entropy()
+    return score.mean(0) - objective.alpha * entropy
 
 
 def score_function_value(policy: Policy, objective: Objective, rng: Noise, n: int = 1) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from estimators.checking import assert_unbiased, check
 from estimators.objective import Objective, squash
-from estimators.policies import Categorical, Gaussian, Mixture, Policy
+from estimators.policies import POLICIES, Categorical, Gaussian, Mixture, Policy
 
 __all__ = [
     "assert_unbiased",
@@ -28,6 +28,7 @@ __all__ = [
     "gaussians",
     "mixtures",
     "objectives",
+    "of_kind",
     "policies",
     "problems",
 ]
@@ -46,29 +47,35 @@ def tensors(shape: tuple[int, ...], low: float, high: float) -> st.SearchStrateg
 
 
 @st.composite
-def gaussians(draw: st.DrawFn, max_d: int = 2) -> Gaussian:
+def of_kind(
+    draw: st.DrawFn, kind: type[Policy], max_dim: int = 2, max_components: int = 3
+) -> Policy:
+    """Policies of one class, their parameters where the class says is usual."""
+    mixed = kind.shapes(1, 2) != kind.shapes(1, 1)
+    components = draw(st.integers(1, max_components)) if mixed else 1
+    dim = draw(st.integers(2, 6) if kind.discrete else st.integers(1, max_dim))
+    shapes = kind.shapes(dim, components)
+    return kind(**{k: draw(tensors(s, *kind.usual.get(k, (-1, 1)))) for k, s in shapes.items()})
+
+
+def gaussians(max_d: int = 2) -> st.SearchStrategy[Policy]:
     """Diagonal Gaussians in 1 to max_d dimensions."""
-    shape = (draw(st.integers(1, max_d)),)
-    return Gaussian(draw(tensors(shape, -2, 2)), draw(tensors(shape, -1.6, 0.4)))
+    return of_kind(Gaussian, max_d)
 
 
-@st.composite
-def mixtures(draw: st.DrawFn, max_d: int = 2, max_components: int = 3) -> Mixture:
+def mixtures(max_d: int = 2, max_components: int = 3) -> st.SearchStrategy[Policy]:
     """Mixtures of 1 to max_components Gaussians."""
-    shape = (draw(st.integers(1, max_components)), draw(st.integers(1, max_d)))
-    logits = draw(tensors(shape[:1], -1.5, 1.5))
-    return Mixture(logits, draw(tensors(shape, -2, 2)), draw(tensors(shape, -1.6, 0.4)))
+    return of_kind(Mixture, max_d, max_components)
 
 
-@st.composite
-def categoricals(draw: st.DrawFn, max_actions: int = 6) -> Categorical:
-    """Policies over 2 to max_actions actions."""
-    return Categorical(draw(tensors((draw(st.integers(2, max_actions)),), -1.5, 1.5)))
+def categoricals() -> st.SearchStrategy[Policy]:
+    """Policies over 2 to 6 actions."""
+    return of_kind(Categorical)
 
 
 def policies(max_d: int = 2) -> st.SearchStrategy[Policy]:
-    """Any of the three."""
-    return st.one_of(gaussians(max_d), mixtures(max_d), categoricals())
+    """Any in the table of policies."""
+    return st.one_of(*(of_kind(kind, max_d) for kind in POLICIES.values()))
 
 
 @st.composite
@@ -76,10 +83,10 @@ def objectives(draw: st.DrawFn, policy: Policy) -> Objective:
     """Costs without symmetry for that policy: linear, quadratic, cubic and cosine, coordinates
     coupled, sometimes squashed; rewards for a Categorical. α from 0 to 2."""
     alpha = draw(st.sampled_from([0.0, 0.1, 0.5, 1.0, 2.0]))
-    if isinstance(policy, Categorical):
-        rewards = draw(tensors(policy.logits.shape, -2, 2))
+    if policy.discrete:
+        rewards = draw(tensors((len(policy.nodes()[0]),), -2, 2))
         return Objective(lambda a: rewards.to(a.device)[a], alpha)
-    d = policy.parameters()["mu"].shape[-1]
+    d = policy.dim
     linear, cubic = draw(tensors((d,), -1, 1)), draw(tensors((d,), -0.3, 0.3))
     wave, coupling = draw(tensors((d,), 0.5, 3)), draw(tensors((d, d), -0.5, 0.5))
 

@@ -118,7 +118,7 @@ class SAC:
     def temperature_step(self, policy: Policy, rng: Noise) -> Tensor:
         """J(α) = E_π[−α (log π(a|s) + H̄)]; returns the entropy."""
         if self.space.discrete:
-            entropy = policy.entropy().mean()  # type: ignore[attr-defined]
+            entropy = policy.entropy().mean()
         else:
             u = policy.sample(1, rng)  # [1, B, d]
             log_det = log_det_tanh(u) if self.squash else torch.zeros(())

@@ -70,7 +70,7 @@ def check(
             evidence = (Evidence("contract", "failed", complaint.text + called),)
             return Verdict(name, "broken", complaint.key, evidence)
         budget = budget or (BUDGET if checked.fast else SLOW_BUDGET)
-        rng = rng or Noise(0, next(iter(policy.parameters().values())).device)
+        rng = rng or Noise(0, policy.like.device)
         return Ladder(checked, policy, objective, rng, exact).climb(
             budget, delta, false_alarm, bound
         )

@@ -19,7 +19,7 @@ from estimators.globals import global_states, seeded_globals, touched
 from estimators.gradients import Gradient, rows
 from estimators.noise import Noise, Recorded
 from estimators.objective import Objective
-from estimators.policies import Categorical, Policy
+from estimators.policies import Policy
 from estimators.quadrature import TooManyNodes
 
 ROWS = 16
@@ -96,7 +96,7 @@ class Probe:
 
     def n(self, policy: Policy) -> int | None:
         """How many actions an estimate averages: the axis in front of the rows."""
-        rows_axis = 1 + len(policy.batch) + (0 if isinstance(policy, Categorical) else 1)
+        rows_axis = 1 + len(policy.batch) + len(policy.action)
         return max((s[-1 - rows_axis] for s in self.lead if len(s) > rows_axis), default=None)
 
     def flat(self) -> Complaint | None:
@@ -144,11 +144,7 @@ def broken(
 
 def random_values(policy: Policy, objective: Objective) -> Complaint | None:
     """A sentence if the same actions get different values."""
-    a = (
-        rows(policy, ROWS)
-        .detach()
-        .sample(1, Noise(8, next(iter(policy.parameters().values())).device))
-    )
+    a = rows(policy, ROWS).detach().sample(1, Noise(8, policy.like.device))
     try:
         one, two = (objective.Q(a) for _ in range(2))
         same = torch.allclose(one, two, rtol=1e-4, equal_nan=True)
@@ -234,7 +230,7 @@ def _of_estimator(
     estimator = subject.estimator
     assert estimator is not None
     copies, noise = rows(policy, ROWS), Recorded(rng)
-    like = next(iter(copies.parameters().values()))
+    like = copies.like
 
     def surrogate(copies: Policy, noise: Noise) -> Tensor:
         with torch.enable_grad(), probe.precision:

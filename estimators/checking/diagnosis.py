@@ -11,6 +11,7 @@ whose means are computed by nodes. Of all that fit the best is named, and whatev
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,7 +29,7 @@ from estimators.gradients import (
 from estimators.moments import Moments
 from estimators.noise import Noise
 from estimators.objective import Objective, log_det_tanh
-from estimators.policies import Categorical, Gaussian, Policy
+from estimators.policies import Gaussian, Policy
 from estimators.quadrature import Exact, TooManyNodes, exact_mean
 from estimators.score import leave_one_out, score_function
 
@@ -181,8 +182,6 @@ def _of_entropy(
 ) -> Iterator[Slip]:
     """What is linear in G and S."""
     zero = _flat({k: torch.zeros_like(p) for k, p in policy.parameters().items()})
-    mu = policy.parameters().get("mu")
-    d = 1 if mu is None else mu.shape[-1]
     cut = "discontinuous_q" if locally_constant(policy, objective) else "detached_cost"
     yield Slip("sign", -1.0, zero)
     for S, S_at_one, error in entropy:
@@ -192,7 +191,7 @@ def _of_entropy(
         yield Slip("sign_of_q", -1.0, 2 * S, 2 * error)
         yield Slip("alpha_forgotten", 1.0, S_at_one - S, error)
         yield Slip("attached_cost", 1.0, S, error)
-        yield Slip("entropy_per_dimension", 1.0, -(1 - 1 / d) * S, error)
+        yield Slip("entropy_per_dimension", 1.0, -(1 - 1 / policy.dim) * S, error)
     yield Slip(cut, 0.0, zero)
 
 
@@ -211,7 +210,7 @@ def _entropy_terms(
 ) -> list[tuple[Tensor, Tensor, Tensor | float]]:
     """S, S at α = 1 and the error of both: of π itself, and of the tanh of its actions."""
     terms = []
-    for squashed in (False, True) if not isinstance(policy, Categorical) else (False,):
+    for squashed in (False, True) if not policy.discrete else (False,):
         S, one = _entropy_term(policy, objective.alpha, squashed)
         S_at_one, two = _entropy_term(policy, 1.0, squashed)
         terms.append((S, S_at_one, one + two))
@@ -225,15 +224,15 @@ def _entropy_term(
         zero = policy.log_prob(a).detach() * 0
         return zero + weight * log_det_tanh(a) if squashed else zero
 
-    if not squashed and isinstance(policy, Gaussian | Categorical):
-        leaf = policy.map(lambda p: p.detach().double().requires_grad_())
-        with torch.enable_grad():
+    leaf = policy.map(lambda p: p.detach().double().requires_grad_())
+    with torch.enable_grad(), suppress(TypeError):
+        if not squashed:
             return _flat(row_gradients(-weight * leaf.entropy(), leaf)), 0.0
     try:
         exact = _mean(score_function, policy, Objective(Q, weight))
         return _flat(exact), BOUND * exact.error
     except TooManyNodes:
-        rng = Noise(11, next(iter(policy.parameters().values())).device)
+        rng = Noise(11, policy.like.device)
         loo = partial(score_function, n=8, baseline=leave_one_out)
         seen = Moments.of(torch.zeros(0, len(_flat(policy.parameters())), dtype=torch.float64))
         for _ in range(SAMPLES // CHUNK):
@@ -245,7 +244,7 @@ def _entropy_term(
 def locally_constant(policy: Policy, objective: Objective) -> bool:
     """Whether Q, without the log-determinant of tanh where it has one, takes different values but
     has no slope at any of many actions."""
-    if isinstance(policy, Categorical):
+    if policy.discrete:
         return False
 
     def flat(Q: Callable[[Tensor], Tensor]) -> bool:
@@ -259,7 +258,7 @@ def locally_constant(policy: Policy, objective: Objective) -> bool:
         (slope,) = torch.autograd.grad(q.sum(), a, allow_unused=True, materialize_grads=True)
         return bool((slope.abs() <= 1e-9).all())  # a difference of two may leave rounding
 
-    device = next(iter(policy.parameters().values())).device
+    device = policy.like.device
     alpha = objective.alpha
     return flat(objective.Q) or flat(lambda a: objective.Q(a) - alpha * log_det_tanh(a))
 
@@ -267,7 +266,7 @@ def locally_constant(policy: Policy, objective: Objective) -> bool:
 def _log_det(policy: Policy, objective: Objective) -> Iterator[Slip]:
     """D = −∇ α E[Σ log(1 − tanh² u)]: forgotten, twice, its sign wrong, an epsilon inside."""
     alpha = objective.alpha
-    if isinstance(policy, Categorical):
+    if policy.discrete:
         return
 
     def of(f: Callable[[Tensor], Tensor]) -> tuple[Tensor, float]:

@@ -72,11 +72,9 @@ def field(estimator: Estimator, policy: Policy, rng: Noise) -> Field:
     policy = policy.detach().map(torch.Tensor.double)
     if policy.batch:
         policy = policy.map(lambda p: p.flatten(0, len(policy.batch) - 1)[0])
-    parameters = policy.parameters()
-    if "mu" not in parameters:
-        raise NoField("the policy has no mu")
-    d = parameters["mu"].shape[-1]
-    eps = rng.normal((1, POINTS, d), parameters["mu"])
+    if policy.discrete:
+        raise NoField("its actions are discrete")
+    eps = rng.normal((1, POINTS, policy.dim), policy.like)
     noise = _Fixed(eps, 0)
     a, _ = _action(estimator, policy, noise)
     _plain_path(estimator, policy, noise)

@@ -20,14 +20,12 @@ from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy
 from estimators.quadrature import (
-    MAX_DRAWS,
     Exact,
     TooManyNodes,
     cross_examine,
     exact_gradient,
     exact_mean,
 )
-from estimators.score import score_function
 
 MISS = 1e-6  # probability of not seeing a bias of δ
 SLOW_FIRST = 2**11
@@ -58,7 +56,7 @@ class Ladder:
         self.diagnosis: str | None = None
         self.labels = labels(policy)
         self.probe = Probe(objective.Q)
-        first = next(iter(policy.parameters().values()))
+        first = policy.like
         self.dtype, self.device = first.dtype, first.device
 
     def climb(self, budget: int, delta: float, false_alarm: float, bound: float | None) -> Verdict:
@@ -202,8 +200,7 @@ class Ladder:
     @property
     def _rarest(self) -> float:
         """The smallest probability of a component or an action."""
-        logits = self.policy.parameters().get("logits")
-        return 1.0 if logits is None else float(logits.detach().softmax(-1).min())
+        return self.policy.rarest
 
     @property
     def _tolerance(self) -> float:
@@ -217,13 +214,9 @@ class Ladder:
         return ROUNDING * max(torch.finfo(dtype).eps, self.probe.precision.eps) * size
 
     def _find(self) -> Exact | None:
-        mu, args = self.policy.parameters().get("mu"), (self.policy, self.objective)
         try:
             with blamed("Q"):
-                if mu is None or mu.shape[-1] <= MAX_DRAWS:
-                    exact = exact_mean(score_function, *args, tolerance=self._tolerance)
-                else:
-                    exact = exact_gradient(*args)
+                exact = exact_gradient(self.policy, self.objective, tolerance=self._tolerance)
         except TooManyNodes:
             return None
         if not flat(exact).isfinite().all():

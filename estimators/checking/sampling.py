@@ -44,7 +44,7 @@ class Sampler:
         bound: float | None = None,
     ) -> None:
         self.subject, self.policy, self.objective, self.rng = subject, policy, objective, rng
-        self.device = next(iter(policy.parameters().values())).device
+        self.device = policy.like.device
         self.exact = None if exact is None else flat(exact)
         self.exact_error = 0.0 if exact is None else exact.error
         self.controls: Controls | None = None

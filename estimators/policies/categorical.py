@@ -1,6 +1,8 @@
 """The policy over finitely many actions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,6 +17,9 @@ class Categorical(Policy):
 
     logits: Tensor
 
+    discrete = True
+    usual: ClassVar[Mapping[str, tuple[float, float]]] = {"logits": (-1.5, 1.5)}
+
     def __post_init__(self) -> None:
         require_floating(self)
         if self.logits.ndim < 1 or self.logits.shape[-1] < 1:
@@ -24,14 +29,12 @@ class Categorical(Policy):
     def batch(self) -> torch.Size:
         return self.logits.shape[:-1]
 
+    @property
+    def action(self) -> torch.Size:
+        return torch.Size()
+
     def sample(self, n: int, rng: Noise) -> Tensor:
         return rng.categorical(self.logits.detach().softmax(-1), (at_least_one(n), *self.batch))
-
-    def rsample(self, n: int, rng: Noise) -> Tensor:
-        raise TypeError(
-            "a Categorical policy has no pathwise gradient (its actions are discrete): "
-            "use the score function, exact enumeration or a relaxation"
-        )
 
     def log_prob(self, a: Tensor) -> Tensor:
         log_p = self.logits.log_softmax(-1)
@@ -41,6 +44,14 @@ class Categorical(Policy):
         """H(π) = −Σ_a P(a) log P(a), [*batch]."""
         log_p = self.logits.log_softmax(-1)
         return -(log_p.exp() * log_p).sum(-1)
+
+    def central(self) -> Tensor:
+        """The likeliest choice."""
+        return self.logits.argmax(-1)
+
+    @property
+    def rarest(self) -> float:
+        return float(self.logits.detach().softmax(-1).min())
 
     def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:
         """All actions with their probabilities, whatever the order."""

@@ -9,6 +9,9 @@ from estimators.noise import Noise
 from estimators.policies.hermite import LOG_2PI, gauss_hermite, log_normal
 from estimators.policies.policy import Policy, at_least_one, require_floating, wrong_shapes
 
+LIMITS = {"log_std": (-20.0, 2.0)}  # of an actor's output, as in SAC's published implementation
+USUAL = {"mu": (-2.0, 2.0), "log_std": (-1.6, 0.4)}
+
 
 @dataclass(frozen=True, eq=False)
 class Gaussian(Policy):
@@ -16,6 +19,9 @@ class Gaussian(Policy):
 
     mu: Tensor
     log_std: Tensor
+
+    limits = LIMITS
+    usual = USUAL
 
     def __post_init__(self) -> None:
         require_floating(self)
@@ -25,6 +31,10 @@ class Gaussian(Policy):
     @property
     def batch(self) -> torch.Size:
         return self.mu.shape[:-1]
+
+    @property
+    def action(self) -> torch.Size:
+        return self.mu.shape[-1:]
 
     def sample(self, n: int, rng: Noise) -> Tensor:
         return self.detach().rsample(n, rng)
@@ -41,6 +51,10 @@ class Gaussian(Policy):
     def entropy(self) -> Tensor:
         """H(π) = Σ_i log σ_i + ½ log 2πe, [*batch]."""
         return (self.log_std + (LOG_2PI + 1) / 2).sum(-1)
+
+    def central(self) -> Tensor:
+        """μ."""
+        return self.mu
 
     def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:
         eps, w = gauss_hermite(order, self.mu.shape[-1], 1, self.mu)  # [m, d], [m]

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from estimators.policies.policy import TooManyNodes
+
 LOG_2PI = math.log(2 * math.pi)
 MAX_NODES = 10**6
 
@@ -19,14 +21,14 @@ def gauss_hermite(order: int | None, d: int, copies: int, like: Tensor) -> tuple
     if order is None:
         order = max(2, int(64 ** (1 / d) + 1e-9))
         if d > 10:
-            raise ValueError(
+            raise TooManyNodes(
                 f"d = {d} needs {order}^{d} quadrature nodes for each row: state an order if you "
                 "want them, or use an estimator without nodes"
             )
     if order < 1:
         raise ValueError(f"the quadrature order must be ≥ 1, got {order}")
     if copies * order**d > MAX_NODES:
-        raise ValueError(
+        raise TooManyNodes(
             f"order {order} in d = {d} with {copies} component(s) needs {copies}·{order}^{d} "
             f"quadrature nodes, more than {MAX_NODES:,}: lower the order or the dimension"
         )

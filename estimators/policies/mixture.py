@@ -1,12 +1,14 @@
 """The mixture of diagonal Gaussians."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from estimators.noise import Noise
-from estimators.policies.gaussian import Gaussian
+from estimators.policies.gaussian import LIMITS, USUAL, Gaussian
 from estimators.policies.hermite import gauss_hermite, log_normal
 from estimators.policies.policy import Policy, at_least_one, require_floating, wrong_shapes
 
@@ -18,6 +20,9 @@ class Mixture(Policy):
     logits: Tensor
     mu: Tensor
     log_std: Tensor
+
+    limits = LIMITS
+    usual: ClassVar[Mapping[str, tuple[float, float]]] = {"logits": (-1.5, 1.5), **USUAL}
 
     def __post_init__(self) -> None:
         require_floating(self)
@@ -36,6 +41,18 @@ class Mixture(Policy):
     @property
     def batch(self) -> torch.Size:
         return self.logits.shape[:-1]
+
+    @property
+    def action(self) -> torch.Size:
+        return self.mu.shape[-1:]
+
+    @classmethod
+    def shapes(cls, dim: int, components: int = 1) -> dict[str, tuple[int, ...]]:
+        return {
+            "logits": (components,),
+            "mu": (components, dim),
+            "log_std": (components, dim),
+        }
 
     @property
     def components(self) -> Gaussian:
@@ -82,6 +99,26 @@ class Mixture(Policy):
         """log Σ_k w_k N(a; μ_k, σ_k²)."""
         log_w = self.logits.log_softmax(-1)
         return (log_w + self.components.log_prob(a.unsqueeze(-2))).logsumexp(-1)
+
+    def central(self) -> Tensor:
+        """μ of the likeliest component."""
+        k = self.logits.argmax(-1)[..., None, None]
+        return self.mu.gather(-2, k.expand(*k.shape[:-1], self.dim))[..., 0, :]
+
+    @property
+    def rarest(self) -> float:
+        return float(self.logits.detach().softmax(-1).min())
+
+    def spikes(self) -> Tensor | None:
+        """Where components lie in the ε of each other: a narrow one is a spike of log π that
+        nodes laid for a wide one may miss. In one dimension, of few policies."""
+        if self.mu.numel() > 16 or self.dim > 1:
+            return None
+        mu, sigma = self.mu[..., 0].cpu(), self.log_std[..., 0].exp().cpu()  # [*batch, K]
+        reach = torch.tensor([-8.0, -2.0, 0.0, 2.0, 8.0], dtype=mu.dtype)
+        there = mu[..., None] + sigma[..., None] * reach  # [*batch, K, 5]
+        eps = (there[..., None, :, :] - mu[..., :, None, None]) / sigma[..., :, None, None]
+        return eps.flatten()
 
     def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:
         k, d = self.mu.shape[-2:]

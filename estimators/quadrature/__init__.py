@@ -1,6 +1,7 @@
 """Exact answers by weighted nodes."""
 
-from estimators.quadrature.answer import Exact, TooManyNodes
+from estimators.policies import TooManyNodes
+from estimators.quadrature.answer import Exact
 from estimators.quadrature.exact import (
     MAX_DRAWS,
     cross_examine,

@@ -1,4 +1,4 @@
-"""What an exact answer is, and its absence."""
+"""What an exact answer is."""
 
 from estimators.gradients import Gradient
 
@@ -12,7 +12,3 @@ class Exact(Gradient):
 
     def __repr__(self) -> str:
         return f"{super().__repr__()} ± {self.error:.0e}"
-
-
-class TooManyNodes(ValueError):
-    """There is no exact answer within reach."""

@@ -15,8 +15,7 @@ from estimators.gradients import Estimator, Gradient, per_sample_gradients
 from estimators.moments import Moments
 from estimators.noise import Noise
 from estimators.objective import Objective
-from estimators.policies import Policy, require_finite
-from estimators.quadrature.answer import TooManyNodes
+from estimators.policies import Policy, TooManyNodes, require_finite
 from estimators.quadrature.nodes import Draw, Nodes, discover
 from estimators.quadrature.witnesses import surprising
 

@@ -15,11 +15,11 @@ from torch import Tensor
 from estimators.gradients import Estimator, Gradient, per_sample_gradients
 from estimators.noise import Noise
 from estimators.objective import Objective
-from estimators.policies import Categorical, Mixture, Policy, require_finite
-from estimators.quadrature.answer import Exact, TooManyNodes
-from estimators.quadrature.hermite import AGREEMENT, gauss_hermite_gradient
+from estimators.policies import Policy, TooManyNodes, require_finite
+from estimators.quadrature.answer import Exact
+from estimators.quadrature.by_nodes import AGREEMENT, node_gradient
 from estimators.quadrature.integration import FLOOR, integrate
-from estimators.quadrature.nodes import Nodes, discover
+from estimators.quadrature.nodes import Draw, Nodes, discover
 from estimators.quadrature.witnesses import CHUNK, contradicted
 from estimators.score import score_function
 
@@ -28,21 +28,23 @@ MAX_ROWS = 2**21
 ROUNDING = 64 * torch.finfo(torch.float64).eps
 
 
-def exact_gradient(policy: Policy, objective: Objective) -> Exact:
+def exact_gradient(policy: Policy, objective: Objective, *, tolerance: float = ROUNDING) -> Exact:
     """∇J(θ) = E_π[(α log π(a) − Q(a)) ∇ log π(a)], shaped like the parameters, in float64.
 
-    All categories; Gaussians and mixtures up to d = 3 by adaptive nodes, jumps of Q included, as
-    far as `estimators.quadrature.integration` resolves them; smooth ones up to d ≈ 6 by
-    Gauss–Hermite, unless random draws contradict it. `.error` is its own estimate of its error;
-    TooManyNodes (a ValueError) when that stays above 5e-7 of the scale. ValueError on parameters
-    that are not finite.
+    Where the policy samples from at most three scalars of rng and from categories, these become
+    adaptive nodes, jumps of Q included, as far as `estimators.quadrature.integration` resolves
+    them. Else by the policy's own nodes (Gauss–Hermite: smooth Q, d ≈ 6), unless random draws
+    contradict them. `.error` is its own estimate of its error; TooManyNodes (a ValueError) when
+    that stays above 5e-7 of the scale, or there are no nodes. ValueError on parameters that are
+    not finite. tolerance: as in `exact_mean`.
     """
     require_finite(policy)
     policy, objective = _double(policy, objective)
-    d = 0 if isinstance(policy, Categorical) else policy.parameters()["mu"].shape[-1]
-    if d <= MAX_DRAWS:
-        return _mean(score_function, policy, objective)
-    return gauss_hermite_gradient(policy, objective, d)
+    try:
+        _draws_within_reach(score_function, policy, objective)
+    except TooManyNodes:  # the policy may have nodes of its own
+        return node_gradient(policy, objective)
+    return _mean(score_function, policy, objective, tolerance=tolerance)
 
 
 def exact_moments(
@@ -140,19 +142,11 @@ def _integral(
     tolerance: float,
 ) -> tuple[Tensor, float]:
     """E[f(g)], flattened, and its largest error."""
-    draws = discover(estimator, policy, objective)
-    scalars = sum(d.size for d in draws if d.categories is None)
-    sizes = [d.categories for d in draws if d.categories is not None for _ in range(d.size)]
+    draws, scalars, sizes = _draws_within_reach(estimator, policy, objective)
     combinations = math.prod(sizes)
-    if scalars > MAX_DRAWS or combinations > 2**17:
-        raise TooManyNodes(
-            f"an estimate makes {scalars} scalar and {len(sizes)} categorical draws "
-            f"({combinations} combinations): exact moments reach {MAX_DRAWS} scalar draws and "
-            f"{2**17} combinations; measure it instead"
-        )
     k = torch.cartesian_prod(*[torch.arange(s) for s in sizes]) if sizes else torch.zeros(1, 0)
     k = k.reshape(combinations, len(sizes)).long()
-    device = next(iter(policy.parameters().values())).device
+    device = policy.like.device
 
     def integrand(x: Tensor) -> Tensor:
         """x: [m, scalars] -> [m, entries], summed over the categories."""
@@ -172,7 +166,7 @@ def _integral(
         chunk=max(1, CHUNK // (combinations * max(1, policy.batch.numel()))),
         limit=4 * MAX_ROWS // max(4, combinations),
         tolerance=tolerance,
-        breaks=_spikes(policy) if scalars == 1 else None,
+        breaks=policy.spikes() if scalars == 1 else None,
     )
     if not (error <= AGREEMENT * scale.clamp(min=FLOOR)).all():
         raise TooManyNodes(
@@ -183,9 +177,27 @@ def _integral(
     return value.to(device), float(error.max())
 
 
+def _draws_within_reach(
+    estimator: Estimator, policy: Policy, objective: Objective
+) -> tuple[list[Draw], int, list[int]]:
+    """The draws of one estimate, how many of them are scalars, and among how many categories the
+    others choose; TooManyNodes if they are too many to be replaced."""
+    draws = discover(estimator, policy, objective)
+    scalars = sum(d.size for d in draws if d.categories is None)
+    sizes = [d.categories for d in draws if d.categories is not None for _ in range(d.size)]
+    combinations = math.prod(sizes)
+    if scalars > MAX_DRAWS or combinations > 2**17:
+        raise TooManyNodes(
+            f"an estimate makes {scalars} scalar and {len(sizes)} categorical draws "
+            f"({combinations} combinations): exact moments reach {MAX_DRAWS} scalar draws and "
+            f"{2**17} combinations; measure it instead"
+        )
+    return draws, scalars, sizes
+
+
 def _double(policy: Policy, objective: Objective) -> tuple[Policy, Objective]:
     """Both in float64; a Q that takes only the policy's own dtype is given that."""
-    dtype = next(iter(policy.parameters().values())).dtype
+    dtype = policy.like.dtype
     policy = policy.detach().map(torch.Tensor.double)
     if dtype == torch.float64:
         return policy, objective
@@ -195,15 +207,3 @@ def _double(policy: Policy, objective: Objective) -> tuple[Policy, Objective]:
     except RuntimeError:
         return policy, Objective(lambda a: Q(a.to(dtype)).double(), objective.alpha)
     return policy, objective
-
-
-def _spikes(policy: Policy) -> Tensor | None:
-    """Where a mixture's components lie in the ε of each other, [breaks]: a narrow one is a spike
-    of log π that nodes laid for a wide one may miss."""
-    if not isinstance(policy, Mixture) or policy.mu.numel() > 16 or policy.mu.shape[-1] > 1:
-        return None
-    mu, sigma = policy.mu[..., 0].cpu(), policy.log_std[..., 0].exp().cpu()  # [*batch, K]
-    reach = torch.tensor([-8.0, -2.0, 0.0, 2.0, 8.0], dtype=mu.dtype)
-    there = mu[..., None] + sigma[..., None] * reach  # [*batch, K, 5]
-    eps = (there[..., None, :, :] - mu[..., :, None, None]) / sigma[..., :, None, None]
-    return eps.flatten()

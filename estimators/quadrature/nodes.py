@@ -9,8 +9,7 @@ from torch import Tensor
 from estimators.gradients import Estimator, per_sample_gradients
 from estimators.noise import Noise
 from estimators.objective import Objective
-from estimators.policies import Policy
-from estimators.quadrature.answer import TooManyNodes
+from estimators.policies import Policy, TooManyNodes
 
 
 @dataclass(frozen=True)
@@ -91,6 +90,8 @@ def discover(estimator: Estimator, policy: Policy, objective: Objective) -> list
         calls = Calls()
         per_sample_gradients(estimator, policy, objective, count, calls)
         seen.append(calls.calls)
+    if [k for _, k in seen[0]] != [k for _, k in seen[1]]:
+        raise TooManyNodes("the number of draws varies from call to call: measure it instead")
     draws = []
     for (one, categories), (two, _) in zip(*seen, strict=True):
         axes = [i for i, (a, b) in enumerate(zip(one, two, strict=True)) if a != b]

@@ -7,8 +7,8 @@ from estimators.gradients import Estimator, per_sample_gradients
 from estimators.moments import Moments
 from estimators.noise import Noise
 from estimators.objective import Objective
-from estimators.policies import Policy
-from estimators.quadrature.answer import Exact, TooManyNodes
+from estimators.policies import Policy, TooManyNodes
+from estimators.quadrature.answer import Exact
 
 WITNESSES = 2**16  # random draws that may contradict the nodes
 CHUNK = 2**13  # rows in one backward pass: tensors that stay in cache
