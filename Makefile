@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv/bin
 ALL := test notebooks docs browser mujoco dm dask
 
-.PHONY: demo test test-course sac lab notebooks book lint types benchmark benchmark-sac benchmark-check benchmark-start \
-	conformance trust mutation clean
+.PHONY: demo test test-course sac lab notebooks book lint types benchmark benchmark-sac \
+	benchmark-check benchmark-start conformance trust mutation clean
 
 demo: ; $(PYTHON) bootstrap.py && $(VENV)/nabla compare report
 test: ; $(PYTHON) bootstrap.py test notebooks mujoco dm dask && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadfile -m "not course"

@@ -60,7 +60,9 @@ def page(seen: dict[str, list[float]]) -> str:
         f"| `python -c 'import torch'` | {statistics.median(seen[TORCH]):.2f} | 1 | |",
     ]
     for call, most in CALLS.items():
-        ratio = statistics.median(t / torch for t, torch in zip(seen[call], seen[TORCH]))
+        ratio = statistics.median(
+            t / torch for t, torch in zip(seen[call], seen[TORCH], strict=True)
+        )
         wanted = "" if most is None else f"{most}"
         middle = statistics.median(seen[call])
         lines.append(f"| `nabla {call}` | {middle:.2f} | {ratio:.2f} | {wanted} |")

@@ -11,7 +11,6 @@ _MOVED = {  # dotted paths that notebooks of earlier versions name
     "nabla.course.convert": "nabla.course.book.convert",
     "nabla.estimator_exercises": "nabla.course.engine.surrogates",
     "nabla.exercises": "nabla.course.engine",
-    "nabla.family": "nabla.map.family",
     "nabla.findings": "nabla.course.engine.findings",
     "nabla.formulas": "nabla.course.engine.formulas",
     "nabla.grid": "nabla.map.grid",

@@ -1,9 +1,28 @@
-"""What an estimator says of itself: its gradient, the policies that it is for, its mean."""
+"""Estimators by name: those that apply, and what each says of its gradient and its mean."""
 
 import inspect
+from collections.abc import Sequence
 from functools import partial
 
-from estimators import BIASED, CATALOGUE, Estimator
+from estimators import BIASED, CATALOGUE, Estimator, Policy
+from nabla.foreign import load_object
+
+
+def pick_estimators(policy: Policy, names: Sequence[str]) -> dict[str, Estimator]:
+    """The catalogue's estimators for this policy, all or the named ones, or `module:function`."""
+    mine = next((CATALOGUE[k] for k in type(policy).__mro__ if k in CATALOGUE), {})
+    every = {name: e for entries in CATALOGUE.values() for name, e in entries.items()}
+    if not names and not mine:
+        raise ValueError(f"no estimator is known to apply to a {type(policy).__name__}: name some")
+    picked: dict[str, Estimator] = {}
+    for name in names or mine:
+        if ":" in name:
+            picked[name] = load_object(name)
+        elif name in every:
+            picked[name] = mine.get(name, every[name])  # one that does not apply says so itself
+        else:
+            raise ValueError(f"unknown estimator {name!r}; known: {', '.join(every)}")
+    return picked
 
 
 def find(name: str) -> Estimator:

@@ -9,18 +9,23 @@ import torch
 from estimators import Evidence, Verdict
 from estimators.checking.diagnosis import MEANINGS
 from nabla.table import render, with_error
+from nabla.target import Target
 from toy_problems import Problem
 
 ENTRIES = 12  # in a table; longer ones are in the JSON
 WIDTH = 60  # of the numbers of a parameter that are shown; the JSON has all
 
 
-def used_in(problem: Problem, not_given: list[str]) -> dict[str, Any]:
-    """The parameters and the temperature that were checked, and which of them are defaults."""
+def used_in(problem: Problem, target: Target) -> dict[str, Any]:
+    """The parameters and the temperature that were checked, which of them are defaults, and what
+    Q is given."""
     parameters = {k: p.tolist() for k, p in problem.policy.parameters().items()}
     alpha = torch.as_tensor(problem.objective.alpha, dtype=torch.float64).tolist()
     used = {"policy": type(problem.policy).__name__, **parameters, "alpha": alpha}
-    return {**used, "defaults": [k for k in not_given if k in used]}
+    given = {*target.parameters, *target.settings, *(["alpha"] * (target.alpha is not None))}
+    own = problem.name == target.problem and ":" in problem.name  # a Q without a policy
+    defaults = [name for name in (*parameters, "alpha") if own and name not in given]
+    return {**used, "defaults": defaults, "sees": target.sees}
 
 
 def to_json(verdict: Verdict, problem: str, used: dict[str, Any]) -> str:
@@ -49,13 +54,13 @@ def report(verdict: Verdict, problem: str, used: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _assumed(policy: str, defaults: list[str], **numbers: Any) -> str:
+def _assumed(policy: str, defaults: list[str], sees: str, **numbers: Any) -> str:
     said = [
         f"{k} = {v if len(str(v)) <= WIDTH else '…'}"
         + (" (the default: none was given)" if k in defaults else "")
         for k, v in numbers.items()
     ]
-    return f"{policy}, " + ", ".join(said)
+    return f"{policy}, {', '.join(said)}; {sees}"
 
 
 def _entries(evidence: Evidence) -> str:

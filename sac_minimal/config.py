@@ -108,9 +108,9 @@ class Config:
             "categorical": "exact",
         }
         from estimators import CATALOGUE
-        from sac_minimal.kinds import KINDS
+        from estimators.policies import POLICIES
 
-        known = CATALOGUE[KINDS[policy]]
+        known = CATALOGUE[POLICIES[policy]]
         estimator = self.estimator or default[policy]
         if estimator not in known:
             raise ValueError(

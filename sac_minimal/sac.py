@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from estimators import CATALOGUE, Noise, Objective, Policy, log_det_tanh, squash
+from estimators.policies import POLICIES
 from sac_minimal.adam import Adam
 from sac_minimal.config import Config
 from sac_minimal.envs import Space
-from sac_minimal.kinds import KINDS
 from sac_minimal.networks import (
     Network,
     central,
@@ -37,7 +37,7 @@ class SAC:
     def __init__(self, config: Config, space: Space, rng: Noise) -> None:
         self.config, self.space = config, space
         self.kind, name = config.resolve(space.discrete)
-        self.estimator = partial(CATALOGUE[KINDS[self.kind]][name], n=config.n)
+        self.estimator = partial(CATALOGUE[POLICIES[self.kind]][name], n=config.n)
         self.squash = config.squash and not space.discrete
         self.trained = self.networks(rng.generator)
         self.targets = {k: [p.detach().clone() for p in self.trained[k]] for k in self.TARGETS}

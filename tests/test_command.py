@@ -164,7 +164,9 @@ def test_an_event_too_rare_to_be_drawn_is_no_bias(capsys):
 def test_settings_are_printed(capsys):
     given = ["--set", "m=3", "phi=0.1", "--alpha", "0.5", "--estimators", "vargrad"]
     _, out, _ = run(capsys, "compare", "report", *given, "--estimates", "100")
-    assert out.startswith("report (m=3, phi=0.1, alpha = 0.5): one estimate, from 100 of each\n")
+    assert out.startswith(
+        "report (m=3, phi=0.1, alpha = 0.5): one estimate, from 100 of each; Q sees a\n"
+    )
 
 
 def test_alpha_reaches_both_halves_of_a_squashed_objective(capsys, tmp_path):
@@ -217,7 +219,7 @@ def test_alpha_reaches_both_halves_of_a_squashed_objective(capsys, tmp_path):
         (["own_problem:nan", "--mu", "0"], "Q is not finite at the action"),
         (["own_problem:shape", "--mu", "0"], "Q must map actions"),
         (["own_problem:raises", "--mu", "0"], "my simulator is down"),
-        (["own_problem:Q", "--mu", "0", "1", "2", "--logits", "0", "0"], "K·d numbers"),
+        (["own_problem:Q", "--mu", "0", "1", "2", "--logits", "0", "0"], "--mu takes 1, 2, 4, 6"),
         (["own_problem:Q", "--mu", "0", "1", "--log-std", "0", "0", "0"], "1 or 2 numbers"),
     ],
 )

@@ -14,12 +14,12 @@ import torch
 from PIL import Image
 
 from estimators import CATALOGUE, Noise
+from estimators.policies import POLICIES
 from nabla.cli import main
 from nabla.runs.saved import saved_agent
 from nabla.statistics import bootstrap_band, interquartile_mean
 from sac_minimal.config import Config
 from sac_minimal.envs import Goal, Space, make
-from sac_minimal.kinds import KINDS
 from sac_minimal.lineage import make_agent
 from sac_minimal.replay import Replay
 from sac_minimal.sac import SAC
@@ -332,10 +332,10 @@ def test_train_evaluate_plot(capsys, tmp_path):
         assert exit_.value.code in (None, 0), capsys.readouterr().err
     out = capsys.readouterr().out
     assert out.count("over 3 episodes") == 2
-    assert all(name in out for name in CATALOGUE[KINDS["mixture"]])
+    assert all(name in out for name in CATALOGUE[POLICIES["mixture"]])
     assert (tmp_path / "run" / "probe" / "figure.pdf").exists()
     actor = (tmp_path / "run" / "probe" / "actor.csv").read_text().splitlines()
-    assert {row.partition(",")[0] for row in actor[1:]} == set(CATALOGUE[KINDS["mixture"]])
+    assert {row.partition(",")[0] for row in actor[1:]} == set(CATALOGUE[POLICIES["mixture"]])
     assert all(float(row.split(",")[1]) >= 0 for row in actor[1:])
     assert (tmp_path / "curve.png").exists()
     with Image.open(tmp_path / "run" / "watch.gif") as picture:

@@ -18,10 +18,10 @@ from estimators import (
     squash,
 )
 from estimators.compiled import Compiled
+from estimators.policies import POLICIES
 from sac_minimal.adam import Adam
 from sac_minimal.config import Config
 from sac_minimal.envs import Space
-from sac_minimal.kinds import KINDS
 from sac_minimal.lineage import make_agent
 from sac_minimal.networks import forward, make_network, q_values
 from sac_minimal.replay import Batch
@@ -110,10 +110,15 @@ def test_estimators_agree_in_expectation_on_a_critic(kind):
         )
     )
     exact = exact_gradient(policy, one)
-    names = [n for n in CATALOGUE[KINDS[kind]] if n.startswith(("repar", "implicit", "measure"))]
+    names = [n for n in CATALOGUE[POLICIES[kind]] if n.startswith(("repar", "implicit", "measure"))]
     for name in [*names, "score_function_leave_one_out", "score_function_value"]:
         report = measure(
-            CATALOGUE[KINDS[kind]][name], policy, one, estimates=10_000, rng=Noise(0), exact=exact
+            CATALOGUE[POLICIES[kind]][name],
+            policy,
+            one,
+            estimates=10_000,
+            rng=Noise(0),
+            exact=exact,
         )
         assert report.worst_z < norm.isf(1e-7 / 2 / report.size), name
 
@@ -199,7 +204,7 @@ def test_every_estimator_drives_the_actor(policy):
     space = DISCRETE if policy == "categorical" else CONTINUOUS
     b = batch(space)
     b = Batch(*(x.float() if x.is_floating_point() else x for x in b))
-    for name in CATALOGUE[KINDS[policy]]:
+    for name in CATALOGUE[POLICIES[policy]]:
         for squashed in (True, False):
             config = Config(policy=policy, estimator=name, n=2, hidden=16, squash=squashed)
             agent = make_agent(config, space, Noise(0))

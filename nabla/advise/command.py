@@ -1,17 +1,18 @@
 """`nabla advise`: which estimator to use on a problem, and whether the difference matters."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from nabla.arguments import at_least, require_seed
+from nabla.target import Target
 
 EXPLAINED = 3  # of the ranking, from the top
 
 
 def advise(
-    problem: Annotated[str, tyro.conf.Positional] = "report",
+    target: Annotated[Target, tyro.conf.arg(name="")] = Target(),  # noqa: B008 — it is frozen
     *,
     differentiable: bool = True,
     several: bool = True,
@@ -19,13 +20,6 @@ def advise(
     budget: float = 64.0,
     estimates: int = 20_000,
     seed: int = 0,
-    set: tuple[str, ...] = (),
-    mu: tuple[float, ...] = (),
-    log_std: tuple[float, ...] = (),
-    logits: tuple[float, ...] = (),
-    alpha: float | None = None,
-    squash: bool = False,
-    dtype: Literal["float64", "float32"] = "float64",
 ) -> int:
     """Rank the unbiased estimators that apply by measured variance × measured cost.
 
@@ -33,8 +27,7 @@ def advise(
     line is what to do.
 
     Args:
-        problem: a name from `nabla problems`; your own Q as module:function; or your own policy
-            and Q, a toy_problems.Problem (or a function that makes one) as module:name.
+        target: what it is about.
         differentiable: whether ∇Q may be used.
         several: whether Q may be evaluated more than once for one gradient.
         gradient_cost: what a gradient of Q costs, in evaluations of Q: cost is then counted,
@@ -43,13 +36,6 @@ def advise(
             microseconds.
         estimates: measured of each estimator.
         seed: of the noise.
-        set: settings of the problem, name=number.
-        mu: means of the policy.
-        log_std: log standard deviations of the policy.
-        logits: component or action logits of the policy.
-        alpha: temperature.
-        squash: take tanh of the actions.
-        dtype: of the policy.
     """
     if gradient_cost is not None and not (math.isfinite(gradient_cost) and gradient_cost >= 0):
         raise ValueError(f"gradient-cost must be finite and ≥ 0, got {gradient_cost}")
@@ -57,22 +43,21 @@ def advise(
         raise ValueError(f"budget must be finite and positive, got {budget}")
     at_least(1000, estimates=estimates)
     require_seed(seed)
-    import torch
-
+    target.only("advise", device="cpu")
     from nabla.advise.advising import candidates_for
     from nabla.advise.candidates import Wants, dominating
     from nabla.advise.table import advice, ranking
-    from nabla.target import load_problem
+    from nabla.family import load_problem
 
-    what = load_problem(problem, set, mu, log_std, logits, alpha, squash, getattr(torch, dtype))
+    what = load_problem(target)
     if what.policy.batch:
-        raise ValueError(f"{problem} has {what.policy.batch.numel()} policies: advise takes one")
+        raise ValueError(f"{what.name} has {what.policy.batch.numel()} policies: advise takes one")
     wants = Wants(differentiable, several, gradient_cost, budget)
     ranked, left_out = candidates_for(what, wants, estimates, seed)
     if not ranked:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise ValueError(f"no unbiased estimator applies; {reasons}")
-    print(f"{what.name}: {estimates:,} estimates of each, cost in {wants.unit}\n")
+    print(f"{what.name}: {estimates:,} estimates of each, cost in {wants.unit}; {target.sees}\n")
     print(ranking(ranked))
     print(
         "\nof the best: var × cost over the least, with intervals that hold together at 95 %\n"

@@ -21,27 +21,14 @@ from estimators import (
     measure,
     per_sample_gradients,
 )
+from nabla.compare.sampling import Sampling
 from nabla.foreign import attempt, told
 from toy_problems import Problem
 
+Progress = Callable[[Iterable[int]], Iterable[int]]
 SOURCES = {"independent": Noise, "antithetic": Antithetic, "sobol": Sobol}
 SAMPLES = 2000  # single-sample gradients kept for the violins
 MOST = 2**16  # estimates looked at again, where all were alike
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How estimates are drawn: the options of `nabla compare`; n: None, as the estimator does."""
-
-    estimates: int = 100_000
-    n: int | None = None
-    seed: int = 0
-    noise: str = "independent"
-    device: str = "cpu"
-    compile: bool = False
-
-    def source(self, shift: int = 0) -> Noise:
-        return SOURCES[self.noise](self.seed + shift, self.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +53,8 @@ def compared(
     failed: dict[str, Exception] = {}
     total = len(chosen) * how.estimates
     with tqdm(total=total, leave=False, disable=None, unit_scale=True) as bar:
-        for name, base in chosen.items():
+        for name, estimator in chosen.items():
             bar.set_description(name)
-            estimator = base if how.n is None else partial(base, n=how.n)
             found = attempt(look, name, estimator, problem, exact, how, partial(_tick, bar))
             if isinstance(found, Seen):
                 seen[name] = found
@@ -87,27 +73,46 @@ def look(
     problem: Problem,
     exact: Exact | None,
     how: Sampling,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    progress: Progress,
 ) -> Seen:
-    """Measures one estimator."""
-    policy, objective = problem.policy, problem.objective
-    report = measure(
-        estimator,
-        policy,
-        objective,
+    """Measures one estimator, and draws a few gradients to be shown."""
+    report = measured(name, estimator, problem, exact, how, progress)
+    estimator = averaged(estimator, how)
+    rng = noise(problem, how, 1)
+    samples = single_samples(estimator, problem.policy, problem.objective, rng)
+    most = min(how.estimates, MOST)
+    blind = bool(report.alike.all()) and is_blind(estimator, problem, rng, most, report.rounding)
+    return Seen(report, samples, blind)
+
+
+def measured(
+    name: str,
+    estimator: Estimator,
+    problem: Problem,
+    exact: Exact | None,
+    how: Sampling,
+    progress: Progress = iter,
+) -> Report:
+    return measure(
+        averaged(estimator, how),
+        problem.policy,
+        problem.objective,
         estimates=how.estimates,
-        rng=how.source(),
+        rng=noise(problem, how),
         exact=exact,
         name=name,
         problem=problem.name,
         compile=how.compile,
         progress=progress,
     )
-    rng = how.source(1)
-    samples = single_samples(estimator, policy, objective, rng)
-    most = min(how.estimates, MOST)
-    blind = bool(report.alike.all()) and is_blind(estimator, problem, rng, most, report.rounding)
-    return Seen(report, samples, blind)
+
+
+def averaged(estimator: Estimator, how: Sampling) -> Estimator:
+    return estimator if how.n is None else partial(estimator, n=how.n)
+
+
+def noise(problem: Problem, how: Sampling, shift: int = 0) -> Noise:
+    return SOURCES[how.noise](how.seed + shift, problem.policy.like.device)
 
 
 def single_samples(
@@ -144,15 +149,6 @@ class Values:
     @property
     def vary(self) -> bool:
         return self.low < self.high
-
-
-def move(problem: Problem, device: str) -> Problem:
-    try:
-        return replace(problem, policy=problem.policy.map(lambda p: p.to(device)))
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"device {device!r} cannot be used: {str(error).splitlines()[0]}"
-        ) from None
 
 
 def _tick(bar: "tqdm[int]", sizes: Iterable[int]) -> Iterable[int]:

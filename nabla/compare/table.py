@@ -21,14 +21,15 @@ def print_comparison(
     seen: Mapping[str, Seen],
     skipped: Mapping[str, str],
     settings: Sequence[str],
+    sees: str,
 ) -> None:
-    """settings: those that were not left alone."""
+    """settings: those that were not left alone; sees: what Q is given."""
     reports = [s.report for s in seen.values()]
     limit = limit_of(reports)
     found = {name: verdict(s.report, limit, s.blind) for name, s in seen.items()}
     reports.sort(key=lambda r: (found[r.estimator] == "BIASED", r.total_variance))
     name = f"{problem.name} ({', '.join(settings)})" if settings else problem.name
-    print(f"{name}: one estimate, from {reports[0].estimates:,} of each\n")
+    print(f"{name}: one estimate, from {reports[0].estimates:,} of each; {sees}\n")
     print(render([*HEADER, "SNR"], [_row(r, found[r.estimator]) for r in reports]))
     print("\n" + (_meaning(limit) if reports[0].exact is not None else NO_GRADIENT))
     missed = [name for name, what in found.items() if what == "BIASED"]

@@ -1,6 +1,7 @@
 """Variances of several estimators on every cell of a grid of problems, exact or measured."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,8 +28,9 @@ from estimators import (
     value,
 )
 from estimators.quadrature.batched import batched_moments
-from nabla.map.family import Family, Grid
+from nabla.family import Family
 
+Grid = dict[str, np.ndarray]  # the values along the two axes, x first
 PILOT = 2048  # estimates that the cost is taken from
 TRUSTED = 1e-6  # of 1 + variance, what a cell may be off `exact_moments` beyond its own ±
 
@@ -227,3 +229,36 @@ def spot_check(
 def default_estimators(policy: Policy, by: str) -> dict[str, Estimator]:
     names = DEFAULT[type(policy)] + (("score_function",) if by != "variance" else ())
     return {name: CATALOGUE[type(policy)][name] for name in names}
+
+
+def parse_axes(family: Family, texts: Sequence[str], count: int) -> tuple[Grid, dict[str, bool]]:
+    """name=low:high[:log] -> the values along it; whole numbers for a setting that is one."""
+    grid: Grid = {}
+    logarithmic: dict[str, bool] = {}
+    for text in texts:
+        name, _, ends = text.partition("=")
+        parts = ends.split(":")
+        try:
+            low, high = (float(p) for p in parts[:2])
+        except ValueError:
+            raise ValueError(
+                f"an axis is name=low:high or name=low:high:log, got {text!r}"
+            ) from None
+        if parts[2:] not in ([], ["log"]):
+            raise ValueError(f"an axis is name=low:high or name=low:high:log, got {text!r}")
+        if name not in family.known:
+            raise ValueError(
+                f"{family.name} has no setting {name!r}; it has {', '.join(family.known)}"
+            )
+        if name in family.fixed:
+            raise ValueError(f"{name} is an axis: it cannot be set to one number as well")
+        if name in grid:
+            raise ValueError(f"the two axes must differ, both are {name!r}")
+        log = parts[2:] == ["log"]
+        if not (math.isfinite(low) and math.isfinite(high) and low < high) or (log and low <= 0):
+            raise ValueError(f"{name} must go from low to high (above 0 for log), got {ends!r}")
+        values = np.geomspace(low, high, count) if log else np.linspace(low, high, count)
+        if isinstance(family.known[name], int):
+            values = np.unique(np.round(values).astype(int))
+        grid[name], logarithmic[name] = values, log
+    return grid, logarithmic

@@ -4,15 +4,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from tqdm import tqdm
 
 from estimators import CATALOGUE, Estimator
-from nabla.map.family import Family, Grid, load_family, parse_axes
-from nabla.map.grid import Sheet, default_estimators, evaluate
+from nabla.catalogue import pick_estimators
+from nabla.family import Family, load_family
+from nabla.map.ask import Ask
+from nabla.map.grid import Grid, Sheet, default_estimators, evaluate, parse_axes
 from nabla.map.winners import Map, collect, drop_biased, merge
-from nabla.target import pick_estimators
+from nabla.target import Target
 
 EXACT_GRID, MEASURED_GRID = 100, 16
 EXTRA = ("score_function_value", "score_function")
@@ -32,20 +33,11 @@ class Mapped:
     same: dict[str, str]  # left out, as it is that other one
 
 
-def mapped(
-    problem: str,
-    x: str,
-    y: str,
-    estimators: Sequence[str],
-    by: str,
-    entry: str,
-    grid: int | None,
-    estimates: int,
-    seed: int,
-    given: tuple[Any, ...],
-) -> Mapped:
-    """The arguments of `nabla map`; given: set, mu, log_std, logits, alpha, squash."""
-    family = load_family(problem, *given)
+def mapped(target: Target, ask: Ask) -> Mapped:
+    """The map that is asked for, of the problem that the target says."""
+    family = load_family(target)
+    by, entry, grid, estimates, seed = ask.by, ask.entry, ask.grid, ask.estimates, ask.seed
+    x, y, estimators = ask.x, ask.y, ask.estimators
     axes, logarithmic = parse_axes(family, (x, y), grid or EXACT_GRID)
     policy = family.at(**{n: v[0].item() for n, v in axes.items()}).policy
     chosen = pick_estimators(policy, estimators) if estimators else default_estimators(policy, by)

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.ndimage import binary_erosion
 
 from estimators import BIASED
-from nabla.map.family import Family, Grid
-from nabla.map.grid import Sheet, misses
+from nabla.family import Family
+from nabla.map.grid import Grid, Sheet, misses
 from toy_problems.theory.maps import closed_forms
 
 

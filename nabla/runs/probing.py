@@ -22,12 +22,12 @@ from estimators import (
     measure,
 )
 from estimators.files import write_atomically
+from nabla.catalogue import pick_estimators
 from nabla.compare.measuring import single_samples
 from nabla.figures import Z95, bars
 from nabla.output import save_figure
 from nabla.runs.landscape import Landscape, landscape
 from nabla.runs.saved import saved_agent, saved_checkpoint
-from nabla.target import pick_estimators
 from sac_minimal.checkpoint import load
 from sac_minimal.networks import Network
 from sac_minimal.replay import Replay
