@@ -6,7 +6,7 @@ The gradient of surrogate i with respect to row i's parameters is one draw of th
 ∇J(θ_i); the value of a surrogate means nothing. See `estimators.gradients`.
 """
 
-from estimators.catalogue import BIASED, CATALOGUE
+from estimators.catalogue import BIASED, CATALOGUE, Entry, applicable
 from estimators.checking import Evidence, Verdict, assert_unbiased, check
 from estimators.compiled import compile_gradients
 from estimators.control_variates import convex_combination, taylor, with_control_variate
@@ -27,7 +27,7 @@ from estimators.pathwise import (
     reparameterization_eq13,
     sticking_the_landing,
 )
-from estimators.policies import Categorical, Gaussian, Mixture, Policy
+from estimators.policies import POLICIES, Categorical, Gaussian, Mixture, Policy
 from estimators.quadrature import Exact, TooManyNodes, exact_gradient, exact_moments
 from estimators.relaxations import gumbel_softmax, straight_through
 from estimators.report import Report
@@ -49,8 +49,10 @@ from estimators.score import (
 __all__ = [
     "BIASED",
     "CATALOGUE",
+    "POLICIES",
     "Antithetic",
     "Categorical",
+    "Entry",
     "Estimator",
     "Evidence",
     "Exact",
@@ -66,6 +68,7 @@ __all__ = [
     "Sobol",
     "TooManyNodes",
     "Verdict",
+    "applicable",
     "assert_unbiased",
     "batch_mean",
     "check",

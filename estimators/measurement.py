@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from estimators.catalogue import entry_of
 from estimators.compiled import compile_gradients
 from estimators.gradients import Estimator, Gradient, per_sample_gradients
 from estimators.moments import Moments
@@ -45,6 +46,7 @@ def measure(
     if estimates < 2:
         raise ValueError(f"estimates must be ≥ 2 for a variance, got {estimates}")
     require_finite(policy)
+    entry = entry_of(estimator)
     known = _find(policy, objective) if exact == "find" else exact
     error = float(getattr(known, "error", 0.0))
     noise, counter = Recorded(rng), _Counter(objective.Q)
@@ -88,6 +90,8 @@ def measure(
         rounding=64 * torch.finfo(policy.like.dtype).eps,
         q_evaluations=counter.count / PILOT / max(1, policy.batch.numel()),
         seconds=statistics.median(seconds),
+        family=entry.family if entry else "",
+        documented=entry.bias if entry else "",
     )
 
 

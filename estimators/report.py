@@ -33,6 +33,8 @@ class Report:
     rounding: float  # of one estimate, relative
     q_evaluations: float  # counted, per estimate
     seconds: float  # per estimate
+    family: str = ""  # of estimators, as its row in the catalogue says
+    documented: str = ""  # the bias that its row admits
 
     @property
     def size(self) -> int:

@@ -3,44 +3,45 @@
 import inspect
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
-from estimators import BIASED, CATALOGUE, Estimator, Policy
+from estimators import CATALOGUE, Entry, Estimator, Policy
+from estimators.catalogue import applicable, row
 from nabla.foreign import load_object
 
 
-def pick_estimators(policy: Policy, names: Sequence[str]) -> dict[str, Estimator]:
+def pick_estimators(policy: Policy, names: Sequence[str] = ()) -> dict[str, Estimator]:
     """The catalogue's estimators for this policy, all or the named ones, or `module:function`."""
-    mine = next((CATALOGUE[k] for k in type(policy).__mro__ if k in CATALOGUE), {})
-    every = {name: e for entries in CATALOGUE.values() for name, e in entries.items()}
-    if not names and not mine:
-        raise ValueError(f"no estimator is known to apply to a {type(policy).__name__}: name some")
+    mine, _ = applicable(policy)
     picked: dict[str, Estimator] = {}
     for name in names or mine:
+        entry = mine.get(name) or row(name)  # one that does not apply says so itself
         if ":" in name:
             picked[name] = load_object(name)
-        elif name in every:
-            picked[name] = mine.get(name, every[name])  # one that does not apply says so itself
+        elif entry is not None:
+            picked[name] = entry
         else:
+            every = dict.fromkeys(name for rows in CATALOGUE.values() for name in rows)
             raise ValueError(f"unknown estimator {name!r}; known: {', '.join(every)}")
     return picked
 
 
-def find(name: str) -> Estimator:
-    return next(entries[name] for entries in CATALOGUE.values() if name in entries)
+def documentation(entry: Entry) -> list[str]:
+    return (inspect.getdoc(_function(entry)) or "").splitlines()
 
 
-def documentation(name: str) -> list[str]:
-    function = find(name)
-    while isinstance(function, partial):
-        function = function.func
-    return inspect.cleandoc(function.__doc__ or "").splitlines()
+def _function(estimator: Estimator) -> Any:
+    """Without the options that are filled in."""
+    while isinstance(estimator, partial | Entry):
+        estimator = estimator.func if isinstance(estimator, partial) else estimator.function
+    return estimator
 
 
-def gradient(name: str) -> str:
+def gradient(entry: Entry) -> str:
     """The first line of the docstring, with that of the baseline that is filled in."""
-    estimator, equation = find(name), documentation(name)[0].removesuffix(".")
-    if isinstance(estimator, partial) and "baseline" in estimator.keywords:
-        baseline = inspect.cleandoc(estimator.keywords["baseline"].__doc__)
+    equation = documentation(entry)[0].removesuffix(".")
+    if isinstance(entry.function, partial) and "baseline" in entry.function.keywords:
+        baseline = inspect.cleandoc(entry.function.keywords["baseline"].__doc__)
         equation += ",  " + baseline.splitlines()[0].split(". ")[0].removesuffix(".")
     return equation
 
@@ -49,9 +50,9 @@ def policies(name: str) -> str:
     return ", ".join(kind.__name__ for kind, entries in CATALOGUE.items() if name in entries)
 
 
-def mean(name: str) -> str:
-    if name in BIASED:
-        return f"biased: {BIASED[name]}"
-    text = " ".join(documentation(name))
+def mean(entry: Entry) -> str:
+    if entry.bias:
+        return f"biased: {entry.bias}"
+    text = " ".join(documentation(entry))
     sentence = text[text.index("Unbiased") :].split(". ")[0].rstrip(".")
     return sentence[0].lower() + sentence[1:]

@@ -1,6 +1,7 @@
 """Figures from reports. They take results and an axis, and compute nothing."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
@@ -9,34 +10,45 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from estimators import BIASED, Report
+from estimators import Report
+from estimators.catalogue import row
 from nabla.statistics import bootstrap_band, interquartile_mean
 
 Z95 = 1.959964
+NOTHING: Mapping[str, str] = {}
 
 _OKABE_ITO = mpl.color_sequences["okabe_ito"]
-# One colour and one marker for each family of estimators, everywhere.
-FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    family: (mpl.colors.to_hex(_OKABE_ITO[colour]), marker, prefixes)
-    for family, colour, marker, prefixes in (
-        ("pathwise", 5, "o", ("reparameterization", "implicit_reparameterization")),
-        ("pathwise, no score", 2, "D", ("sticking_the_landing", "implicit_stl")),
-        ("score function", 6, "s", ("score_function", "vargrad")),
-        ("measure-valued", 3, "^", ("measure_valued",)),
-        ("marginalized", 7, "P", ("marginalized",)),
-        ("exact, differences", 0, "X", ("exact", "finite_difference")),
-        ("relaxed", 1, "v", ("gumbel_softmax", "straight_through")),
-        ("combined", 4, "*", ("convex_combination",)),
+# One colour and one marker for each family of estimators, everywhere; a row of the catalogue says
+# which family an estimator is of.
+FAMILIES: dict[str, tuple[str, str]] = {
+    family: (mpl.colors.to_hex(_OKABE_ITO[colour]), marker)
+    for family, colour, marker in (
+        ("pathwise", 5, "o"),
+        ("pathwise, no score", 2, "D"),
+        ("score function", 6, "s"),
+        ("measure-valued", 3, "^"),
+        ("marginalized", 7, "P"),
+        ("exact, differences", 0, "X"),
+        ("relaxed", 1, "v"),
+        ("combined", 4, "*"),
     )
 }
+UNKNOWN = ("#666666", ".")
 
 
-def style(estimator: str) -> tuple[str, str]:
-    """Colour and marker of an estimator's family; grey dots for one that is not ours."""
-    for colour, marker, prefixes in FAMILIES.values():
-        if estimator.startswith(prefixes):
-            return colour, marker
-    return "#666666", "."
+def style(label: str, family: str = "") -> tuple[str, str]:
+    """Colour and marker of an estimator's family; grey dots for one that has none.
+
+    label: its name, maybe with more behind it ("score_function, n = 8"); family: where it is known
+    already, as in a report.
+    """
+    entry = row(name_in(label))
+    return FAMILIES.get(family or (entry.family if entry else ""), UNKNOWN)
+
+
+def name_in(label: str) -> str:
+    """The estimator's name that a label begins with."""
+    return re.match(r"[\w:.]*", label)[0]  # type: ignore[index]  # it matches the empty string
 
 
 def variance_bars(ax: Axes, reports: Sequence[Report], per_q: bool = False) -> None:
@@ -46,18 +58,21 @@ def variance_bars(ax: Axes, reports: Sequence[Report], per_q: bool = False) -> N
         r.estimator: (r.total_variance * scale, Z95 * r.total_variance_sem * scale)
         for r, scale in zip(reports, scales, strict=True)
     }
-    bars(ax, values)
+    bars(ax, values, {r.estimator: r.family for r in reports})
     ax.set_xlabel("total variance × Q evaluations" if per_q else "total variance of one estimate")
 
 
-def bars(ax: Axes, values: Mapping[str, tuple[float, float]]) -> None:
-    """{estimator: (value, half an interval)} on a logarithmic axis, from the top.
+def bars(
+    ax: Axes, values: Mapping[str, tuple[float, float]], families: Mapping[str, str] = NOTHING
+) -> None:
+    """{estimator: (value, half an interval)} on a logarithmic axis, from the top. families: of
+    those that the catalogue does not know.
 
     What is no more than the rounding of the others is zero.
     """
     zero = max(1e-30, 1e-20 * max(value for value, _ in values.values()))
     for y, (name, (value, half)) in enumerate(values.items()):
-        colour, marker = style(name)
+        colour, marker = style(name, families.get(name, ""))
         if value > zero:
             ax.barh(y, value, color=colour, alpha=0.35, height=0.7)
             ax.errorbar(
@@ -86,7 +101,11 @@ def bars(ax: Axes, values: Mapping[str, tuple[float, float]]) -> None:
 
 
 def gradient_violins(
-    ax: Axes, samples: Mapping[str, np.ndarray], exact: float | None, label: str
+    ax: Axes,
+    samples: Mapping[str, np.ndarray],
+    exact: float | None,
+    label: str,
+    families: Mapping[str, str] = NOTHING,
 ) -> None:
     """Single-sample gradients of one parameter on an asinh axis, the exact gradient marked.
 
@@ -98,7 +117,7 @@ def gradient_violins(
     unit = 10.0 ** min(0, math.floor(math.log10(largest))) if largest > 0 else 1.0
     spread = {name: float(np.ptp(samples[name])) for name in names}
     for y, name in enumerate(names):
-        colour, marker = style(name)
+        colour, marker = style(name, families.get(name, ""))
         x = samples[name] / unit
         if spread[name] > max(1e-15, 1e-9 * abs(samples[name]).max()):
             parts = ax.violinplot(
@@ -132,7 +151,8 @@ def gradient_violins(
 
 def label_of(estimator: str) -> str:
     """Its name, and a warning."""
-    return f"{estimator} (biased)" if estimator in BIASED else estimator
+    entry = row(name_in(estimator))
+    return f"{estimator} (biased)" if entry and entry.bias else estimator
 
 
 def _ticks(low: float, high: float, most: int = 7) -> list[float]:
@@ -170,7 +190,9 @@ def comparison_figure(
             continue
         exact = None if reports[0].exact is None else float(reports[0].exact[i])
         draws = {r.estimator: samples[r.estimator][:, i] for r in reports}
-        gradient_violins(axes[1, i], draws, exact, reports[0].labels[i])
+        gradient_violins(
+            axes[1, i], draws, exact, reports[0].labels[i], {r.estimator: r.family for r in reports}
+        )
     for ax in axes[:, 1]:
         ax.tick_params(labelleft=False)
     figure.suptitle(title)

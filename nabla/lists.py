@@ -14,8 +14,9 @@ def estimators(*, markdown: bool = False) -> None:
     from estimators import CATALOGUE
     from nabla.catalogue import gradient, mean, policies
 
-    names = list(dict.fromkeys(name for entries in CATALOGUE.values() for name in entries))
-    rows = [[name, gradient(name), policies(name), mean(name)] for name in names]
+    every = {name: e for entries in reversed(CATALOGUE.values()) for name, e in entries.items()}
+    names = dict.fromkeys(name for entries in CATALOGUE.values() for name in entries)
+    rows = [[name, gradient(every[name]), policies(name), mean(every[name])] for name in names]
     header = ["estimator", "gradient", "policies", "mean"]
     if markdown:
         print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))

@@ -166,11 +166,12 @@ def test_n_must_be_positive(kind, name):
 
 @each_estimator
 def test_documentation_states_gradient_reference_and_mean(kind, name):
-    lines = documentation(name)
-    assert gradient(name).startswith("∇")
+    entry = CATALOGUE[kind][name]
+    lines = documentation(entry)
+    assert gradient(entry).startswith("∇")
     assert any(line.startswith("Reference: ") for line in lines)
     assert any(line.startswith(("Unbiased", "Biased")) for line in lines)
-    assert mean(name).startswith("biased" if name in BIASED else "unbiased")
+    assert mean(entry).startswith("biased" if name in BIASED else "unbiased")
 
 
 def test_every_public_function_is_documented():
@@ -236,11 +237,11 @@ def test_leave_one_out_that_sees_its_mirror_is_caught():
     ],
 )
 def test_an_estimator_that_does_not_apply_says_so(estimator, kind, words):
-    from nabla.catalogue import find
+    from estimators.catalogue import row
 
     policy, objective = problem(kind)
     with pytest.raises(TypeError, match=words):
-        find(estimator)(policy, objective, Noise(0))
+        row(estimator)(policy, objective, Noise(0))
 
 
 def test_too_few_actions_are_named():

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from estimators.catalogue import Entry
 from estimators.globals import draw_seed, global_states, seeded_globals, touched
 from estimators.gradients import Estimator, Gradient, per_sample_gradients
 from estimators.noise import Noise
@@ -81,8 +82,8 @@ def subject(thing: Any, policy: Policy, objective: Objective, name: str = "") ->
 
 
 def name_of(thing: Any) -> str:
-    while isinstance(thing, partial):
-        thing = thing.func
+    while isinstance(thing, partial | Entry):
+        thing = thing.func if isinstance(thing, partial) else thing.function
     return getattr(thing, "__name__", type(thing).__name__)
 
 

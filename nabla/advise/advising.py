@@ -79,7 +79,8 @@ def candidates_for(
 
 def chosen(policy: Policy) -> dict[str, Estimator]:
     """The unbiased of the catalogue; those whose baseline the other actions give in two sizes."""
-    mine = {k: e for k, e in CATALOGUE[type(policy)].items() if k not in BIASED}
+    rows = CATALOGUE[type(policy)].items()
+    mine: dict[str, Estimator] = {k: e for k, e in rows if k not in BIASED}
     larger = {f"{k}, n = {GROUP}": partial(mine[k], n=GROUP) for k in GROUPED}
     return mine | larger
 

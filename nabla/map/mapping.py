@@ -1,7 +1,7 @@
 """From a problem with two settings left open to a map: sheets measured, trusted, merged."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -80,7 +80,7 @@ def _fill(
     estimates: int,
     seed: int,
     asked: Sequence[str],
-    chosen: dict[str, Estimator],
+    chosen: Mapping[str, Estimator],
     others: dict[str, Sheet],
 ) -> tuple[dict[str, Sheet], dict[str, str]]:
     """A sheet of each estimator, and why the rest have none; those asked for must have one."""

@@ -96,7 +96,7 @@ def _cell(make: Callable[[int], Problem], name: str, x: float, entry: str) -> Ce
     p = make(int(x))
     if name == "score_function_value":
         return _value(p), p.policy, p.objective
-    estimator = CATALOGUE[Gaussian][name]
+    estimator: Estimator = CATALOGUE[Gaussian][name]
     if name == "score_function_leave_one_out":
         estimator = partial(score_function, n=2, baseline=leave_one_out)
     return estimator, p.policy, p.objective

@@ -73,7 +73,7 @@ def descents(
     ax: Axes, paths: Mapping[str, Sequence[float] | np.ndarray], target: float, ylabel: str
 ) -> None:
     """A number along updates of several kinds, and where it should go."""
-    colours = [colour for colour, _, _ in FAMILIES.values()]
+    colours = [colour for colour, _ in FAMILIES.values()]
     for i, (name, path) in enumerate(paths.items()):
         ax.plot(path, color=colours[i], ls=("-", "--", ":", "-.")[i % 4], lw=2, label=name)
     ax.axhline(target, color="black", lw=1, ls="--")

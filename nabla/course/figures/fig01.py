@@ -9,8 +9,8 @@ from matplotlib.patches import FancyArrowPatch
 
 from nabla.figures import FAMILIES
 
-COLOURS = [colour for colour, _, _ in FAMILIES.values()]
-MARKERS = [marker for _, marker, _ in FAMILIES.values()]
+COLOURS = [colour for colour, _ in FAMILIES.values()]
+MARKERS = [marker for _, marker in FAMILIES.values()]
 # s1 … s6: where they stand.
 PLACES = ((0.0, 0.9), (0.0, -0.9), (2.0, 1.3), (2.0, 0.0), (2.0, -1.3), (4.0, 0.0))
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from nabla.figures import FAMILIES
 
-COLOURS = [colour for colour, _, _ in FAMILIES.values()][::2]
+COLOURS = [colour for colour, _ in FAMILIES.values()][::2]
 LOOKS = ("-", "--", ":", "-.")
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from nabla.figures import FAMILIES, style
 
 PATH, SCORE = style("reparameterization")[0], style("score_function")[0]
-COLOURS = [colour for colour, _, _ in FAMILIES.values()]
+COLOURS = [colour for colour, _ in FAMILIES.values()]
 
 
 def moved_samples(
