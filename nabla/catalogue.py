@@ -26,6 +26,11 @@ def pick_estimators(policy: Policy, names: Sequence[str] = ()) -> dict[str, Esti
     return picked
 
 
+def lacking(policy: Policy) -> dict[str, str]:
+    """The estimators that this policy has not got what they need for, and what."""
+    return applicable(policy)[1]
+
+
 def documentation(entry: Entry) -> list[str]:
     return (inspect.getdoc(_function(entry)) or "").splitlines()
 

@@ -504,7 +504,7 @@ def who_wins(problem, x, y, names, entry="mu", settings=()):
     family = load_family(Target(problem, settings))
     axes, logs = parse_axes(family, (x, y), fast(24, 80))
     sheets = {
-        name: evaluate(family, axes, name, catalogue[name], entry, 2, 0)
+        name: evaluate(family, axes, catalogue[name], entry, 2, 0)
         for name in names
     }
     return collect(family, axes, logs, sheets, "variance", entry)

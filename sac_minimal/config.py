@@ -102,16 +102,11 @@ class Config:
         if (policy == "categorical") != discrete:
             kind = "discrete" if discrete else "continuous"
             raise ValueError(f"{self.task} has {kind} actions: a {policy} policy does not fit")
-        default = {
-            "gaussian": "reparameterization",
-            "mixture": "implicit_reparameterization",
-            "categorical": "exact",
-        }
         from estimators import CATALOGUE
         from estimators.policies import POLICIES
 
         known = CATALOGUE[POLICIES[policy]]
-        estimator = self.estimator or default[policy]
+        estimator = self.estimator or next(iter(known))
         if estimator not in known:
             raise ValueError(
                 f"estimator {estimator!r} is not for a {policy} policy; "

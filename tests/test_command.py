@@ -241,7 +241,7 @@ def test_an_unwritable_folder_is_named(capsys, tmp_path):
 
 
 def test_a_file_in_the_way_is_told_before_the_work(capsys, tmp_path, monkeypatch):
-    for work in ("compare.measuring.compared", "reproduce.reproduction.run_series"):
+    for work in ("compare.measuring.compared", "reproduce.reproduction.run_study"):
         monkeypatch.setattr(f"nabla.{work}", None)
     monkeypatch.setattr("nabla.map.mapping.mapped", None)
     for text, name in (

@@ -166,7 +166,7 @@ def test_a_spike_narrower_than_every_rule_is_not_called_exact():
 def test_a_wrong_sheet_is_caught_by_the_spot_check():
     family, axes = load_family(Target("cosine")), {"sigma": np.ones(2), "mu": np.ones(2)}
     names = {"reparameterization": reparameterization}
-    sheet = evaluate(family, axes, *next(iter(names.items())), "mu", 2, 0)
+    sheet = evaluate(family, axes, reparameterization, "mu", 2, 0)
     deviation, wrong = spot_check(family, axes, {"reparameterization": sheet}, names, "mu", 0)
     assert deviation < 1e-12
     assert not wrong
@@ -212,7 +212,7 @@ def test_every_closed_form_on_a_map_is_the_map_s():
             for estimator, entries in forms.items():
                 for entry, form in entries.items():
                     own = CATALOGUE[Gaussian][estimator]
-                    sheet = evaluate(mine, grid, estimator, own, entry, 2, 0)
+                    sheet = evaluate(mine, grid, own, entry, 2, 0)
                     assert abs(sheet.variance[0, 0] - form[i]) < 1e-9 * (1 + form[i]), estimator
 
 

@@ -8,8 +8,6 @@ import tyro
 from nabla.arguments import at_least, require_seed
 from nabla.target import Target
 
-EXPLAINED = 3  # of the ranking, from the top
-
 
 def advise(
     target: Annotated[Target, tyro.conf.arg(name="")] = Target(),  # noqa: B008 — it is frozen
@@ -45,8 +43,8 @@ def advise(
     require_seed(seed)
     target.only("advise", device="cpu")
     from nabla.advise.advising import candidates_for
-    from nabla.advise.candidates import Wants, dominating
-    from nabla.advise.table import advice, ranking
+    from nabla.advise.candidates import Wants
+    from nabla.advise.table import print_advice
     from nabla.family import load_problem
 
     what = load_problem(target)
@@ -57,15 +55,6 @@ def advise(
     if not ranked:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise ValueError(f"no unbiased estimator applies; {reasons}")
-    print(f"{what.name}: {estimates:,} estimates of each, cost in {wants.unit}; {target.sees}\n")
-    print(ranking(ranked))
-    print(
-        "\nof the best: var × cost over the least, with intervals that hold together at 95 %\n"
-        "\nwhere the variance comes from (critic's and entropy's part of the same draws):"
-    )
-    for c in ranked[:EXPLAINED]:
-        print(f"  {c.name}: {dominating(c, what.policy)}")
-    for name, why in left_out.items():
-        print(f"left out {name}: {why}")
-    print("\n" + advice(ranked, wants))
+    head = f"{what.name}: {estimates:,} estimates of each, cost in {wants.unit}; {target.sees}"
+    print_advice(head, ranked, left_out, wants, what.policy)
     return 0

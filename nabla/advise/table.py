@@ -1,9 +1,32 @@
 """The advice in words: the ranking, and one line to act on."""
 
 import math
+from collections.abc import Mapping
 
-from nabla.advise.candidates import Candidate, Wants, lead
+from estimators import Policy
+from nabla.advise.candidates import Candidate, Wants, dominating, lead
 from nabla.table import render
+
+EXPLAINED = 3  # of the ranking, from the top
+
+
+def print_advice(
+    head: str,
+    ranked: list[Candidate],
+    left_out: Mapping[str, str],
+    wants: Wants,
+    policy: Policy,
+) -> None:
+    print(f"{head}\n\n{ranking(ranked)}")
+    print(
+        "\nof the best: var × cost over the least, with intervals that hold together at 95 %\n"
+        "\nwhere the variance comes from (critic's and entropy's part of the same draws):"
+    )
+    for c in ranked[:EXPLAINED]:
+        print(f"  {c.name}: {dominating(c, policy)}")
+    for name, why in left_out.items():
+        print(f"left out {name}: {why}")
+    print("\n" + advice(ranked, wants))
 
 
 def ranking(ranked: list[Candidate]) -> str:

@@ -27,7 +27,7 @@ def compare(
         estimators: names from `nabla estimators`, or module:function; by default all that apply.
         out: folder for the results.
     """
-    from nabla.catalogue import pick_estimators
+    from nabla.catalogue import lacking, pick_estimators
     from nabla.compare.measuring import compared
     from nabla.compare.saving import save_comparison
     from nabla.compare.table import print_comparison
@@ -39,6 +39,8 @@ def compare(
     require_folder(folder)
     chosen = pick_estimators(what.policy, estimators)
     seen, skipped = compared(what, chosen, how, estimators)
+    if not estimators:
+        skipped |= lacking(what.policy)
     settings = target.changes + ([] if how.n is None else [f"n = {how.n}"])
     settings += ["squashed"] * target.squash + [how.noise] * (how.noise != "independent")
     try:

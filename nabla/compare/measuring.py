@@ -21,6 +21,7 @@ from estimators import (
     measure,
     per_sample_gradients,
 )
+from estimators.catalogue import entry_of
 from nabla.compare.sampling import Sampling
 from nabla.foreign import attempt, told
 from toy_problems import Problem
@@ -34,11 +35,12 @@ MOST = 2**16  # estimates looked at again, where all were alike
 @dataclass(frozen=True, eq=False)
 class Seen:
     """One estimator's report and a few of its single-sample gradients, [count, entries]; blind: its
-    draws do not vary although Q does."""
+    draws do not vary although Q does; misses_jumps: it sees Q by its gradient alone."""
 
     report: Report
     samples: np.ndarray
     blind: bool
+    misses_jumps: bool
 
 
 def compared(
@@ -82,7 +84,8 @@ def look(
     samples = single_samples(estimator, problem.policy, problem.objective, rng)
     most = min(how.estimates, MOST)
     blind = bool(report.alike.all()) and is_blind(estimator, problem, rng, most, report.rounding)
-    return Seen(report, samples, blind)
+    entry = entry_of(estimator)
+    return Seen(report, samples, blind, entry is not None and entry.misses_jumps)
 
 
 def measured(

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from scipy import stats
 
-from estimators import BIASED, Report
+from estimators import Report
+from nabla.agreement import judge
 from nabla.compare.measuring import Seen
 from nabla.table import render, with_error
 from toy_problems import Problem
@@ -13,7 +14,6 @@ from toy_problems import Problem
 FALSE_ALARM = 1e-4  # for the whole table
 HEADER = ["estimator", "|bias|/se", "mean", "variance", "Q evals", "µs", "var × Q", "var × µs"]
 NO_GRADIENT = "no exact gradient within reach: bias unknown, SNR from the measured mean"
-PATHWISE = ("reparam", "sticking", "implicit", "marginalized", "convex")
 
 
 def print_comparison(
@@ -32,8 +32,8 @@ def print_comparison(
     print(f"{name}: one estimate, from {reports[0].estimates:,} of each; {sees}\n")
     print(render([*HEADER, "SNR"], [_row(r, found[r.estimator]) for r in reports]))
     print("\n" + (_meaning(limit) if reports[0].exact is not None else NO_GRADIENT))
-    missed = [name for name, what in found.items() if what == "BIASED"]
-    if not problem.smooth or any(name.startswith(PATHWISE) for name in missed):
+    missed = any(found[name] == "BIASED" and s.misses_jumps for name, s in seen.items())
+    if missed or not problem.smooth:
         print(
             "Pathwise estimators silently miss the part of the gradient that jumps of Q carry"
             + (": Q jumps here." if not problem.smooth else "; does your Q jump?")
@@ -55,11 +55,11 @@ def verdict(report: Report, limit: float, blind: bool = False) -> str:
     """blind: its draws do not vary although Q does, so that no rare event need be waited for."""
     if report.exact is None:
         return "unknown"
-    far = report.worst_z >= limit
-    if (blind and far) or bool((report.z > limit + report.explained(limit)).any()):
-        return "biased, as documented" if report.estimator in BIASED else "BIASED"
+    answer = judge(report.z, limit, report.explained(limit), blind)
+    if answer == "off":
+        return "biased, as documented" if report.documented else "BIASED"
     told = max(float(report.moments.sem[: report.size].max()), report.rounding)
-    return "unknown" if far or report.exact_error > told else "agrees"
+    return "unknown" if answer == "rare" or report.exact_error > told else "agrees"
 
 
 def _meaning(limit: float) -> str:

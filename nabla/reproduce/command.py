@@ -35,12 +35,11 @@ def reproduce(
     at_least(0, points=points)
     require_seed(seed)
     import torch
-    from tqdm import tqdm
 
     from estimators.files import write_atomically
     from nabla.output import command_line, require_folder, save_figure
     from nabla.reproduce.figure import study_figure
-    from nabla.reproduce.reproduction import Curve, limit, run_series
+    from nabla.reproduce.reproduction import limit, run_study
     from nabla.reproduce.table import print_study, to_csv
     from toy_problems.published import PUBLISHED
 
@@ -53,12 +52,7 @@ def reproduce(
     folder = out / f"reproduce-{name}"
     require_folder(folder)
     study = PUBLISHED[name]()
-    curves: list[Curve] = []
-    total = sum(len(s.x[s.exact]) for s in study.series) * len(study.entries)
-    with tqdm(total=total, leave=False, disable=None) as bar:
-        for series in study.series:
-            bar.set_description(series.name)
-            curves += run_series(study, series, estimates, points, seed, bar.update)
+    curves = run_study(study, estimates, points, seed)
     allowed, command = limit(curves), command_line(seed)
     run = {"command": command, "reference": study.reference, "torch": torch.__version__}
     try:

@@ -8,7 +8,6 @@ from typing import Annotated
 import tyro
 
 from nabla.arguments import at_least, require_seed
-from nabla.table import render, with_error
 
 
 def probe(
@@ -45,8 +44,7 @@ def probe(
     at_least(0, at=at)
     require_seed(seed)
     from nabla.compare.saving import save_comparison
-    from nabla.figures import label_of
-    from nabla.runs.probing import probed, save_actor, situation
+    from nabla.runs.probing import actor_table, probed, save_actor, situation
 
     seen, samples = [], {}
     where = situation(run, states, at, seed)
@@ -61,18 +59,7 @@ def probe(
     paths = save_comparison([report for report, _ in seen], samples, folder, command)
     actor = {r.estimator: moments for r, moments in seen}
     paths += save_actor(actor, f"{where.agent.config.task}, {states} states", folder, command)
-    rows = [
-        [
-            label_of(r.estimator),
-            with_error(r.total_variance / states, r.total_variance_sem / states),
-            with_error(float(inside.mean), float(inside.sem)),
-            f"{r.q_evaluations:g}",
-            "–" if r.exact is None else f"{r.worst_z:.1f}",
-        ]
-        for r, inside in seen
-    ]
-    header = ["estimator", "variance a state", "variance in the actor", "Q evals", "|bias|/se"]
-    print(render(header, rows))
+    print(actor_table(seen, states))
     seen_by = where.landscape(seed)
     if seen_by:
         print(seen_by)

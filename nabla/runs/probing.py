@@ -1,6 +1,6 @@
 """What `nabla probe` measures: estimators at an actor's outputs, and in its parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,16 +24,32 @@ from estimators import (
 from estimators.files import write_atomically
 from nabla.catalogue import pick_estimators
 from nabla.compare.measuring import single_samples
-from nabla.figures import Z95, bars
+from nabla.figures import Z95, bars, label_of
 from nabla.output import save_figure
 from nabla.runs.landscape import Landscape, landscape
 from nabla.runs.saved import saved_agent, saved_checkpoint
+from nabla.table import render, with_error
 from sac_minimal.checkpoint import load
 from sac_minimal.networks import Network
 from sac_minimal.replay import Replay
 from sac_minimal.sac import SAC
 
 SAMPLES = 300  # for the violins
+
+
+def actor_table(seen: Sequence[tuple[Report, Moments]], states: int) -> str:
+    rows = [
+        [
+            label_of(r.estimator),
+            with_error(r.total_variance / states, r.total_variance_sem / states),
+            with_error(float(inside.mean), float(inside.sem)),
+            f"{r.q_evaluations:g}",
+            "–" if r.exact is None else f"{r.worst_z:.1f}",
+        ]
+        for r, inside in seen
+    ]
+    header = ["estimator", "variance a state", "variance in the actor", "Q evals", "|bias|/se"]
+    return render(header, rows)
 
 
 def save_actor(inside: dict[str, Moments], title: str, folder: Path, command: str) -> list[Path]:
