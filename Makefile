@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv/bin
 ALL := test notebooks docs browser mujoco dm dask
 
-.PHONY: demo test test-course sac lab notebooks book lint types benchmark benchmark-sac benchmark-check \
-	conformance trust mutation clean
+.PHONY: demo test test-course sac lab notebooks book lint types benchmark benchmark-sac \
+	benchmark-check benchmark-start conformance trust mutation clean
 
 demo: ; $(PYTHON) bootstrap.py && $(VENV)/nabla compare report
 test: ; $(PYTHON) bootstrap.py test notebooks mujoco dm dask && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadfile -m "not course"
@@ -23,6 +23,7 @@ benchmark-sac:
 	$(PYTHON) bootstrap.py mujoco
 	$(VENV)/python benchmarks/parity/run.py && $(VENV)/python benchmarks/sac_speed.py
 benchmark-check: ; $(PYTHON) bootstrap.py && $(VENV)/python benchmarks/check_speed.py
+benchmark-start: ; $(PYTHON) bootstrap.py && $(VENV)/python benchmarks/start.py
 trust: ; $(PYTHON) bootstrap.py && OMP_NUM_THREADS=1 $(VENV)/python benchmarks/trust.py
 mutation: # long; resumes where it stopped
 	$(PYTHON) bootstrap.py test mutation

@@ -1,38 +1,34 @@
-"""`nabla estimators` and `nabla problems`: what there is, read off the catalogues themselves."""
+"""Estimators by name: those that apply, and what each says of its gradient and its mean."""
 
 import inspect
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from estimators import CATALOGUE, Entry, Estimator
-from nabla.table import render
-from toy_problems import PROBLEMS
+from estimators import CATALOGUE, Entry, Estimator, Policy
+from estimators.catalogue import applicable, row
+from nabla.foreign import load_object
 
 
-def estimators(*, markdown: bool = False) -> None:
-    """List the estimators with their gradients, the policies they are for, and their means.
-
-    Args:
-        markdown: print the table that stands in the README.
-    """
-    every = {name: e for entries in reversed(CATALOGUE.values()) for name, e in entries.items()}
-    names = dict.fromkeys(name for entries in CATALOGUE.values() for name in entries)
-    rows = [[name, gradient(every[name]), policies(name), mean(every[name])] for name in names]
-    header = ["estimator", "gradient", "policies", "mean"]
-    if markdown:
-        print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
-        for name, *rest in rows:
-            print("| " + " | ".join([f"`{name}`", *(c.replace("|", "\\|") for c in rest)]) + " |")
-    else:
-        print(render(header, rows))
+def pick_estimators(policy: Policy, names: Sequence[str] = ()) -> dict[str, Estimator]:
+    """The catalogue's estimators for this policy, all or the named ones, or `module:function`."""
+    mine, _ = applicable(policy)
+    picked: dict[str, Estimator] = {}
+    for name in names or mine:
+        entry = mine.get(name) or row(name)  # one that does not apply says so itself
+        if ":" in name:
+            picked[name] = load_object(name)
+        elif entry is not None:
+            picked[name] = entry
+        else:
+            every = dict.fromkeys(name for rows in CATALOGUE.values() for name in rows)
+            raise ValueError(f"unknown estimator {name!r}; known: {', '.join(every)}")
+    return picked
 
 
-def problems() -> None:
-    """List the toy problems with their settings; set one with --set name=value."""
-    for name, make in PROBLEMS.items():
-        settings = inspect.signature(make).parameters.values()
-        print(f"{name}: {inspect.cleandoc(make.__doc__ or '').splitlines()[0]}")
-        print("    " + "  ".join(f"{s.name}={s.default:g}" for s in settings))
+def lacking(policy: Policy) -> dict[str, str]:
+    """The estimators that this policy has not got what they need for, and what."""
+    return applicable(policy)[1]
 
 
 def documentation(entry: Entry) -> list[str]:

@@ -1,5 +1,11 @@
-"""The command `nabla`. Bad input gets one sentence on stderr and exit status 2."""
+"""The command `nabla`. Bad input gets one sentence on stderr and exit status 2.
 
+A command's module imports nothing heavy before its function runs: help, and bad input where it can
+be told without computing, are answered at once.
+"""
+
+import importlib
+import inspect
 import os
 import sys
 import warnings
@@ -7,56 +13,35 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-import tyro
+from nabla.foreign import attempt
 
-from nabla.advise.command import advise
-from nabla.catalogue import estimators, problems
-from nabla.check import check
-from nabla.claims.command import claims
-from nabla.compare.command import compare
-from nabla.doctor import doctor
-from nabla.identities import identities
-from nabla.map.command import map_
-from nabla.reproduce.command import reproduce
-from nabla.runs.probe import probe
-from nabla.runs.train import evaluate, plot, train
-from nabla.runs.watch import watch
-from nabla.sweep.command import sweep
-from nabla.sweep.report import report
-
-COMMANDS: dict[str, Callable[..., Any]] = {
-    "compare": compare,
-    "check": check,
-    "identities": identities,
-    "estimators": estimators,
-    "problems": problems,
-    "map": map_,
-    "advise": advise,
-    "reproduce": reproduce,
-    "train": train,
-    "evaluate": evaluate,
-    "plot": plot,
-    "watch": watch,
-    "probe": probe,
-    "sweep": sweep,
-    "report": report,
-    "claims": claims,
-    "doctor": doctor,
+ABOUT = "Estimators of the gradient of E[α log π(a) − Q(a)]: compared, checked."
+COMMANDS: dict[str, str] = {  # module:function, whose docstring is the help
+    "compare": "nabla.compare.command:compare",
+    "check": "nabla.check:check",
+    "identities": "nabla.identities:identities",
+    "estimators": "nabla.lists:estimators",
+    "problems": "nabla.lists:problems",
+    "map": "nabla.map.command:map_",
+    "advise": "nabla.advise.command:advise",
+    "reproduce": "nabla.reproduce.command:reproduce",
+    "train": "nabla.runs.train:train",
+    "evaluate": "nabla.runs.train:evaluate",
+    "plot": "nabla.runs.train:plot",
+    "watch": "nabla.runs.watch:watch",
+    "probe": "nabla.runs.probe:probe",
+    "sweep": "nabla.sweep.command:sweep",
+    "report": "nabla.sweep.report:report",
+    "claims": "nabla.claims.command:claims",
+    "doctor": "nabla.doctor:doctor",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; NABLA_TRACEBACK=1 shows where an error came from."""
     warnings.showwarning = _warn
-    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        _once(given)
-        status = tyro.extras.subcommand_cli_from_dict(
-            {name: _finished(command) for name, command in COMMANDS.items()},
-            prog="nabla",
-            description="Estimators of the gradient of E[α log π(a) − Q(a)]: compared, checked.",
-            args=given,
-        )
+        status = run(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
@@ -67,6 +52,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # somebody's own Q may raise anything
         _fail(f"{type(error).__name__}: {error}")
     sys.exit(status)
+
+
+def run(arguments: Sequence[str]) -> Any:
+    """The command that is named first, with the rest of the arguments: its exit status."""
+    name, *rest = arguments or [""]
+    if name in ("-h", "--help"):
+        print(_help())
+        return 0
+    if name not in COMMANDS:
+        said = f"unknown command {name!r}" if name else "say what to do"
+        raise ValueError(f"{said}: {', '.join(COMMANDS)} (nabla --help tells them apart)")
+    import tyro
+
+    _once(rest)
+    return tyro.cli(_finished(command(name)), prog=f"nabla {name}", args=rest)
+
+
+def command(name: str) -> Callable[..., Any]:
+    module, _, function = COMMANDS[name].partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def _help() -> str:
+    """Each command with the first line of its docstring."""
+    told = {name: (inspect.getdoc(command(name)) or "").split("\n")[0] for name in COMMANDS}
+    usage = "usage: nabla COMMAND …; nabla COMMAND --help tells its arguments"
+    return "\n".join(
+        [usage, "", ABOUT, "", *(f"  {name:<11}{line}" for name, line in told.items())]
+    )
 
 
 def _once(arguments: Sequence[str]) -> None:
@@ -83,10 +98,10 @@ def _finished(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except SystemExit as error:
-            raise ValueError(f"what it ran called exit({error.code!r}), so it was left") from error
+        status = attempt(command, *args, **kwargs)
+        if isinstance(status, Exception):
+            raise status
+        return status
 
     return run
 

@@ -9,11 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from estimators import Gaussian, Noise, Objective, per_sample_gradients, reparameterization
 from nabla.table import render
-from toy_problems.identities import IDENTITIES
 
 NEEDED = ("numpy", "scipy", "matplotlib", "torch", "tyro", "tqdm", "joblib")
 EXTRAS = {
@@ -51,6 +47,8 @@ def doctor() -> int:
 
 def examine() -> Iterator[Line]:
     """Everything that the doctor looks at, in the order of the table."""
+    import torch
+
     yield python(sys.version_info[:3])
     pins = pinned(CONSTRAINTS)
     for name in NEEDED:
@@ -108,6 +106,8 @@ def threads(used: int, available: int, setting: str | None) -> Line:
 
 
 def devices() -> Line:
+    import torch
+
     found = ["cpu"]
     if torch.cuda.is_available():
         found += [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
@@ -120,12 +120,18 @@ def devices() -> Line:
 
 def computation() -> Line:
     """The identities, once each: the arithmetic of this machine and of these versions."""
+    from toy_problems.identities import IDENTITIES
+
     worst = max(identity(0) for identity in IDENTITIES.values())
     found = f"{len(IDENTITIES)} identities hold to {worst:.0e}"
     return Line("arithmetic", found, "" if worst < 1e-10 else "run `nabla identities`")
 
 
 def speed() -> Line:
+    import torch
+
+    from estimators import Gaussian, Noise, Objective, per_sample_gradients, reparameterization
+
     policy = Gaussian(torch.zeros(6).double(), torch.zeros(6).double())
     objective = Objective(lambda a: torch.cos(a).sum(-1))
     start = time.perf_counter()

@@ -2,10 +2,7 @@
 
 import math
 import re
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -15,7 +12,6 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from estimators import Report
 from estimators.catalogue import row
-from estimators.files import whole
 from nabla.statistics import bootstrap_band, interquartile_mean
 
 Z95 = 1.959964
@@ -235,27 +231,3 @@ def learning_curves(curves: Mapping[str, Sequence[np.ndarray]]) -> Figure:
         ax.legend(frameon=False)
     panels[tasks[0]].set_ylabel("return of the deterministic policy")
     return figure
-
-
-def command_line(seed: int) -> str:
-    """The command that is running, its seed said even where it is the default."""
-    given = [] if any(a.startswith("--seed") for a in sys.argv) else ["--seed", str(seed)]
-    return shlex.join(["nabla", *sys.argv[1:], *given])
-
-
-def save_figure(
-    figure: Figure, path: Path, command: str, suffixes: Sequence[str] = (".pdf", ".svg", ".png")
-) -> list[Path]:
-    """PDF, SVG and PNG, whole or not at all, with the command that made them in their metadata."""
-    saved = []
-    undated: dict[str, dict[str, str | None]] = {
-        ".pdf": {"Subject": command, "CreationDate": None},
-        ".svg": {"Description": command, "Date": None},
-        ".png": {"Description": command},
-    }
-    for suffix in suffixes:
-        metadata = undated[suffix]
-        saved.append(path.with_name(path.name + suffix))
-        with whole(saved[-1]) as part, mpl.rc_context({"svg.hashsalt": "nabla"}):
-            figure.savefig(part, format=suffix[1:], dpi=150, metadata=metadata)
-    return saved

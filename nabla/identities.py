@@ -2,10 +2,8 @@
 
 import inspect
 
-from tqdm import tqdm
-
+from nabla.arguments import at_least, require_seed
 from nabla.table import render
-from toy_problems.identities import IDENTITIES
 
 
 def identities(*, trials: int = 100, seed: int = 0, tolerance: float = 1e-10) -> int:
@@ -18,8 +16,12 @@ def identities(*, trials: int = 100, seed: int = 0, tolerance: float = 1e-10) ->
         seed: of the first problem; the next ones follow.
         tolerance: allowed deviation, relative to the size of the gradient (float64).
     """
-    if trials < 1:
-        raise ValueError(f"trials must be ≥ 1, got {trials}")
+    at_least(1, trials=trials)
+    require_seed(seed)
+    from tqdm import tqdm
+
+    from toy_problems.identities import IDENTITIES
+
     rows, failed = [], 0
     for identity in tqdm(IDENTITIES.values(), leave=False, disable=None):
         worst = max(identity(seed + i) for i in range(trials))

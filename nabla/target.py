@@ -1,215 +1,135 @@
-"""The problem a command is about: one from the catalogue, or anybody's Q as `module:function`."""
+"""What a command is about, as its options say it. Nothing is loaded before it is asked for."""
 
-import importlib
-import inspect
 import math
-import os
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-import torch
+import tyro
 
-from estimators import (
-    CATALOGUE,
-    Categorical,
-    Estimator,
-    Gaussian,
-    Mixture,
-    Noise,
-    Objective,
-    Policy,
-    squash,
-)
-from toy_problems import Problem, build
+Numbers = tuple[float, ...]
+SQUASHED = ("squashed", "mlp")  # the catalogue's problems whose Q sees tanh u
 
 
-def load_problem(
-    name: str,
-    settings: Sequence[str] = (),
-    mu: Sequence[float] = (),
-    log_std: Sequence[float] = (),
-    logits: Sequence[float] = (),
-    alpha: float | None = None,
-    squashed: bool = False,
-    dtype: torch.dtype = torch.float64,
-) -> Problem:
-    """A catalogue problem or `module:function`, with its policy and temperature replaced."""
-    if alpha is not None and not math.isfinite(alpha):
-        raise ValueError(f"alpha must be finite, got {alpha}")
-    if ":" in name:
-        found: Problem | Callable[..., Any] = load_object(name)
-        if not isinstance(found, Problem) and makes_a_problem(found):
-            found = called(found, name, parse_settings(settings))
-        elif settings:
-            raise ValueError(f"--set is for the catalogue's problems, {name} is not one")
-        if isinstance(found, Problem):
-            if alpha is not None:
-                raise ValueError(f"--alpha: {name} has a temperature of its own, set it there")
-            problem = found
-        else:
-            policy = make_policy(mu, log_std, logits, dtype)
-            require_dtype(name, found, policy, "--dtype float32")
-            problem = Problem(name, policy, Objective(found, 1.0 if alpha is None else alpha))
-            mu = log_std = logits = ()
-    else:
-        given = parse_settings(settings)
-        problem = build(name, **given if alpha is None else {**given, "alpha": alpha})
-    if mu or log_std or logits:
-        problem = replace(problem, policy=change_policy(problem.policy, mu, log_std, logits))
-    if squashed:
-        problem = squash_problem(problem)
-    return replace(problem, policy=problem.policy.map(lambda p: p.to(dtype)))
+@dataclass(frozen=True)
+class Target:
+    """A problem of the catalogue or anybody's Q, and what is to be changed of it."""
+
+    problem: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PROBLEM|Q")] = "report"
+    """a name from `nabla problems`; or your own as module:name: a Q, mapping actions [..., d] to
+    values [...] (then say the policy: --mu, --log-std, --logits, or --policy and --params); a
+    toy_problems.Problem; or a function that makes one, with defaults for all its arguments."""
+    set: tuple[str, ...] = ()
+    """settings of the problem, or keyword arguments of your Q: name=number."""
+    mu: Numbers = ()
+    """means of the policy; of a mixture of K components in d dimensions K·d numbers, the first
+    component's d first."""
+    log_std: Numbers = ()
+    """log standard deviations of the policy: as many as mu, or one for all (0 if none)."""
+    logits: Numbers = ()
+    """logits of the K components of a mixture (with --mu) or of the actions."""
+    policy: str = ""
+    """for a Q of your own: a policy by name (gaussian, mixture, categorical, …), or a Policy of
+    your own as module:Class."""
+    params: tuple[str, ...] = ()
+    """parameters of the policy by their own names: name=number for all its numbers, or
+    name=number,number,… (0 if none)."""
+    alpha: float | None = None
+    """temperature, the weight of log π (1 if none, with a Q of your own)."""
+    squash: bool = False
+    """take tanh of the actions."""
+    low: Numbers = ()
+    """low ends of the actions that Q takes, one number or one a coordinate: Q is given a in
+    [low, high], the image of the policy's tanh u."""
+    high: Numbers = ()
+    """high ends."""
+    dtype: Literal["float64", "float32"] = "float64"
+    """of the policy."""
+    device: str = "cpu"
+    """where to compute, as torch names it."""
+
+    def __post_init__(self) -> None:
+        """ValueError on what makes no sense whatever the problem."""
+        if self.alpha is not None and not math.isfinite(self.alpha):
+            raise ValueError(f"alpha must be finite, got {self.alpha}")
+        if bool(self.low) != bool(self.high):
+            raise ValueError("--low and --high need each other")
+        if len({1, len(self.low), len(self.high)} - {0}) > 2:
+            raise ValueError(f"--low has {len(self.low)} numbers, --high {len(self.high)}")
+        if not all(math.isfinite(high - low) and low < high for low, high in self.ranges):
+            given = f"{said(self.low)} and {said(self.high)}"
+            raise ValueError(f"--low must be less than --high, got {given}")
+        self.settings, self.parameters  # noqa: B018 — they look at what they read
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """--set, read."""
+        return {name: numbers[0] for name, numbers in _read("--set", self.set, most=1).items()}
+
+    @property
+    def parameters(self) -> dict[str, Numbers]:
+        """What is said of the policy's parameters, by --mu, --log-std, --logits and --params."""
+        short = {"mu": self.mu, "log_std": self.log_std, "logits": self.logits}
+        given = {name: numbers for name, numbers in short.items() if numbers}
+        named = _read("--params", self.params)
+        for name in given.keys() & named.keys():
+            raise ValueError(f"{option(name)} and --params {name}=… say the same: leave one out")
+        return given | named
+
+    @property
+    def ranges(self) -> list[tuple[float, float]]:
+        """(low, high) of each coordinate, or one for all; none without --low."""
+        count = max(len(self.low), len(self.high))
+        low, high = (ends * count if len(ends) == 1 else ends for ends in (self.low, self.high))
+        return list(zip(low, high, strict=True))
+
+    @property
+    def squashed(self) -> bool:
+        return self.squash or bool(self.low)
+
+    @property
+    def sees(self) -> str:
+        """What Q is given: a, tanh u, or a in its range."""
+        if self.low:
+            ranges = " × ".join(f"[{low:g}, {high:g}]" for low, high in self.ranges)
+            return f"Q sees a in {ranges}"
+        return "Q sees tanh u" if self.squash or self.problem in SQUASHED else "Q sees a"
+
+    @property
+    def changes(self) -> list[str]:
+        """What was not left alone, for the head of a report."""
+        texts = [f"{name} = {said(numbers)}" for name, numbers in self.parameters.items()]
+        texts += [] if self.alpha is None else [f"alpha = {self.alpha:g}"]
+        return [*self.set, *texts]
+
+    def only(self, command: str, **known: str) -> None:
+        """ValueError if a command that knows one dtype, or device, is asked for another."""
+        for name, value in known.items():
+            if getattr(self, name) != value:
+                given = getattr(self, name)
+                raise ValueError(f"{command} works with --{name} {value} alone, got {given}")
 
 
-def squash_problem(problem: Problem) -> Problem:
-    """The same Q of the tanh of the actions, where that makes sense."""
-    if problem.name in ("squashed", "mlp"):
-        raise ValueError(f"{problem.name} is squashed already")
-    if isinstance(problem.policy, Categorical):
-        raise ValueError("--squash is for continuous actions, these are indices")
-    return replace(problem, objective=squash(problem.objective), value=None)
+def option(parameter: str) -> str:
+    """The option that gives this parameter of a policy."""
+    if parameter in ("mu", "log_std", "logits"):
+        return f"--{parameter.replace('_', '-')}"
+    return f"--params {parameter}"
 
 
-def load_object(name: str) -> Callable[..., Any]:
-    """`module:attribute`, with the current directory on the path."""
-    module, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        loaded = importlib.import_module(module)
-    except (Exception, SystemExit) as error:  # it is somebody's file, and may raise anything
-        why = f"{type(error).__name__}: {error}"
-        raise ValueError(f"cannot import {module!r} from {os.getcwd()}: {why}") from None
-    if not hasattr(loaded, attribute):
-        raise ValueError(f"module {module!r} has no attribute {attribute!r}")
-    found = getattr(loaded, attribute)
-    if not (callable(found) or isinstance(found, Problem)):
-        raise ValueError(f"{name} is neither a function nor a Problem but {type(found).__name__}")
-    return found
+def said(numbers: Numbers) -> str:
+    return " ".join(f"{number:g}" for number in numbers)
 
 
-def require_dtype(name: str, Q: Callable[..., Any], policy: Policy, instead: str) -> None:
-    """ValueError if Q refuses the policy's actions but takes them in single precision."""
-    a = policy.sample(1, Noise())
-    try:
-        Q(a)
-    except Exception as error:
+def _read(what: str, texts: tuple[str, ...], most: int | None = None) -> dict[str, Numbers]:
+    """name=number[,number…] of each text; at most so many numbers."""
+    form = "name=number" if most == 1 else "name=number or name=number,number,…"
+    read: dict[str, Numbers] = {}
+    for text in texts:
+        name, _, numbers = text.partition("=")
         try:
-            Q(a.float())
-        except Exception:  # it is not that: the estimators will tell
-            return
-        why = f"{name} takes float32 actions alone ({error})"
-        raise ValueError(f"{why}: give {instead}, or make it float64 (critic.double())") from None
-
-
-def makes_a_problem(found: Any) -> bool:
-    """Whether it can be called without arguments: a Q cannot, it needs actions."""
-    try:
-        parameters = inspect.signature(found).parameters.values()
-    except (TypeError, ValueError):  # built in
-        return False
-    return all(p.default is not p.empty for p in parameters)
-
-
-def called(found: Callable[..., Any], name: str, settings: dict[str, float]) -> Problem:
-    known = inspect.signature(found).parameters
-    for key in settings:
-        if key not in known:
-            raise ValueError(f"{name} has no setting {key!r}; it has {', '.join(known) or 'none'}")
-    problem = found(**{k: like(k, known[k].default, v) for k, v in settings.items()})
-    if not isinstance(problem, Problem):
-        raise ValueError(
-            f"{name} must return a toy_problems.Problem (or take actions as its first "
-            f"argument, if it is a Q), got {type(problem).__name__}"
-        )
-    return problem
-
-
-def like(name: str, default: Any, number: float) -> float | int:
-    """The number, whole if the default is; ValueError rather than another number."""
-    if not isinstance(default, int):
-        return float(number)
-    if number != number // 1:
-        raise ValueError(f"{name} must be a whole number, got {number:g}")
-    return type(default)(number)
-
-
-def make_policy(
-    mu: Sequence[float], log_std: Sequence[float], logits: Sequence[float], dtype: torch.dtype
-) -> Policy:
-    """--mu … a Gaussian; with --logits (K numbers, mu K·d of them) a Mixture; logits alone a
-    Categorical. log_std: as many as mu, or one for all, or none for 0."""
-    if not mu and not logits:
-        raise ValueError("a Q of your own needs a policy: --mu (and --log-std), --logits, or both")
-    if not mu:
-        return Categorical(torch.tensor(logits, dtype=dtype))
-    m = torch.tensor(mu, dtype=dtype)
-    if len(log_std) not in (0, 1, len(mu)):
-        raise ValueError(f"--log-std takes {_numbers(len(mu))} to match --mu, got {len(log_std)}")
-    s = torch.tensor(log_std or [0.0], dtype=dtype).expand(len(mu)).clone()
-    if not logits:
-        return Gaussian(m, s)
-    if len(mu) % len(logits):
-        raise ValueError(
-            f"--mu needs K·d numbers for the K = {len(logits)} components of --logits, "
-            f"got {len(mu)}"
-        )
-    shape = (len(logits), -1)
-    return Mixture(torch.tensor(logits, dtype=dtype), m.view(shape), s.view(shape))
-
-
-def change_policy(
-    policy: Policy, mu: Sequence[float], log_std: Sequence[float], logits: Sequence[float]
-) -> Policy:
-    """The policy with some of its parameters replaced: one number for all, or one each."""
-    parameters = policy.parameters()
-    for name, given in {"mu": mu, "log_std": log_std, "logits": logits}.items():
-        if not given:
-            continue
-        if name not in parameters:
-            raise ValueError(
-                f"--{name.replace('_', '-')}: a {type(policy).__name__} has {', '.join(parameters)}"
-            )
-        old = parameters[name]
-        if len(given) not in (1, old.numel()):
-            raise ValueError(
-                f"--{name.replace('_', '-')} takes {_numbers(old.numel())}, got {len(given)}"
-            )
-        parameters[name] = (
-            torch.tensor(given, dtype=old.dtype).expand(old.numel()).reshape(old.shape)
-        )
-    return type(policy)(**parameters)
-
-
-def parse_settings(settings: Sequence[str]) -> dict[str, float]:
-    numbers = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        try:
-            numbers[key] = float(text)
+            read[name] = tuple(float(number) for number in numbers.split(","))
         except ValueError:
-            equals = ""
-        if not equals:
-            raise ValueError(f"--set takes name=number, got {setting!r}")
-    return numbers
-
-
-def pick_estimators(policy: Policy, names: Sequence[str]) -> dict[str, Estimator]:
-    """The catalogue's estimators for this policy, all or the named ones, or `module:function`."""
-    mine = CATALOGUE[type(policy)]
-    every = {name: e for entries in CATALOGUE.values() for name, e in entries.items()}
-    picked: dict[str, Estimator] = {}
-    for name in names or mine:
-        if ":" in name:
-            picked[name] = load_object(name)
-        elif name in every:
-            picked[name] = mine.get(name, every[name])  # one that does not apply says so itself
-        else:
-            raise ValueError(f"unknown estimator {name!r}; known: {', '.join(every)}")
-    return picked
-
-
-def _numbers(most: int) -> str:
-    return "1 number" if most == 1 else f"1 or {most} numbers"
+            raise ValueError(f"{what} takes {form}, got {text!r}") from None
+        if most is not None and len(read[name]) > most:
+            raise ValueError(f"{what} takes {form}, got {text!r}")
+    return read

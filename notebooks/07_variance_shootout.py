@@ -66,10 +66,10 @@ from estimators import (
 from nabla.course import check_exercise, claim, fast, slider
 from nabla.course.figures import estimator_lines, plain
 from nabla.course.figures.fig07 import ratio_dots
-from nabla.map.family import load_family
+from nabla.family import load_family
 from nabla.figures import variance_bars
-from nabla.map.grid import evaluate
-from nabla.map.command import parse_axes
+from nabla.map.grid import evaluate, parse_axes
+from nabla.target import Target
 from nabla.map.figure import map_figure
 from nabla.reproduce.reproduction import exactly
 from nabla.map.winners import collect
@@ -501,10 +501,10 @@ def nabla_log_variances(k, delta, sigma, alpha):
 
 # %% tags=["figure"]
 def who_wins(problem, x, y, names, entry="mu", settings=()):
-    family = load_family(problem, settings)
+    family = load_family(Target(problem, settings))
     axes, logs = parse_axes(family, (x, y), fast(24, 80))
     sheets = {
-        name: evaluate(family, axes, name, catalogue[name], entry, 2, 0)
+        name: evaluate(family, axes, catalogue[name], entry, 2, 0)
         for name in names
     }
     return collect(family, axes, logs, sheets, "variance", entry)

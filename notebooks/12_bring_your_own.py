@@ -71,7 +71,7 @@ from estimators import (
     score_function,
     squash,
 )
-from nabla.advise.command import advice, ranking
+from nabla.advise.table import advice, ranking
 from nabla.advise.advising import candidates_for
 from nabla.advise.candidates import Wants
 from nabla.course import check_exercise, claim, fast, slider

@@ -164,7 +164,9 @@ def test_an_event_too_rare_to_be_drawn_is_no_bias(capsys):
 def test_settings_are_printed(capsys):
     given = ["--set", "m=3", "phi=0.1", "--alpha", "0.5", "--estimators", "vargrad"]
     _, out, _ = run(capsys, "compare", "report", *given, "--estimates", "100")
-    assert out.startswith("report (m=3, phi=0.1, alpha = 0.5): one estimate, from 100 of each\n")
+    assert out.startswith(
+        "report (m=3, phi=0.1, alpha = 0.5): one estimate, from 100 of each; Q sees a\n"
+    )
 
 
 def test_alpha_reaches_both_halves_of_a_squashed_objective(capsys, tmp_path):
@@ -217,7 +219,7 @@ def test_alpha_reaches_both_halves_of_a_squashed_objective(capsys, tmp_path):
         (["own_problem:nan", "--mu", "0"], "Q is not finite at the action"),
         (["own_problem:shape", "--mu", "0"], "Q must map actions"),
         (["own_problem:raises", "--mu", "0"], "my simulator is down"),
-        (["own_problem:Q", "--mu", "0", "1", "2", "--logits", "0", "0"], "K·d numbers"),
+        (["own_problem:Q", "--mu", "0", "1", "2", "--logits", "0", "0"], "--mu takes 1, 2, 4, 6"),
         (["own_problem:Q", "--mu", "0", "1", "--log-std", "0", "0", "0"], "1 or 2 numbers"),
     ],
 )
@@ -239,9 +241,9 @@ def test_an_unwritable_folder_is_named(capsys, tmp_path):
 
 
 def test_a_file_in_the_way_is_told_before_the_work(capsys, tmp_path, monkeypatch):
-    monkeypatch.delattr("nabla.compare.command.measure")
-    monkeypatch.delattr("nabla.reproduce.command.run_series")
-    monkeypatch.delattr("nabla.map.command.mapped")
+    for work in ("compare.measuring.compared", "reproduce.reproduction.run_study"):
+        monkeypatch.setattr(f"nabla.{work}", None)
+    monkeypatch.setattr("nabla.map.mapping.mapped", None)
     for text, name in (
         ("compare report", "compare-report"),
         ("reproduce gal2016", "reproduce-gal2016"),

@@ -6,6 +6,7 @@ import pytest
 
 from nabla import doctor
 from nabla.cli import main
+from toy_problems.identities import IDENTITIES
 
 
 def test_a_healthy_machine(capsys):
@@ -48,5 +49,5 @@ def test_another_version_than_the_tested_one_is_noted(tmp_path):
 
 
 def test_arithmetic_that_is_off_is_noticed(monkeypatch):
-    monkeypatch.setattr(doctor, "IDENTITIES", {"off": lambda seed: 1e-3})
+    monkeypatch.setitem(IDENTITIES, "off", lambda seed: 1e-3)
     assert doctor.computation().trouble

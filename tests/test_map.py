@@ -25,9 +25,11 @@ from estimators import (
     sticking_the_landing,
 )
 from estimators.quadrature.batched import batched_moments
-from nabla.map.command import mapped
-from nabla.map.family import load_family
+from nabla.family import load_family
+from nabla.map.ask import Ask
 from nabla.map.grid import evaluate, spot_check
+from nabla.map.mapping import mapped
+from nabla.target import Target
 from toy_problems import PROBLEMS, build, theory
 
 FLOAT = torch.float64
@@ -36,7 +38,7 @@ FLOAT = torch.float64
 def random_settings(name, count, seed=0):
     """Every setting that is a real number, moved a little."""
     rng = np.random.default_rng(seed)
-    defaults = load_family(name).known
+    defaults = load_family(Target(name)).known
     return {
         k: torch.tensor((0.1 + abs(v)) * rng.uniform(0.5, 1.2, count))
         if k != "weight"
@@ -49,7 +51,7 @@ def random_settings(name, count, seed=0):
 @pytest.mark.parametrize("name", sorted({*PROBLEMS} - {"bandit", "landscape"}))
 def test_a_batch_of_problems_is_its_problems(name):
     settings = random_settings(name, 3)
-    family = load_family(name)
+    family = load_family(Target(name))
     assert family.can_batch({k: v.numpy() for k, v in settings.items()})
     many = build(name, **settings)
     if many.value is not None:
@@ -162,9 +164,9 @@ def test_a_spike_narrower_than_every_rule_is_not_called_exact():
 
 
 def test_a_wrong_sheet_is_caught_by_the_spot_check():
-    family, axes = load_family("cosine"), {"sigma": np.ones(2), "mu": np.ones(2)}
+    family, axes = load_family(Target("cosine")), {"sigma": np.ones(2), "mu": np.ones(2)}
     names = {"reparameterization": reparameterization}
-    sheet = evaluate(family, axes, *next(iter(names.items())), "mu", 2, 0)
+    sheet = evaluate(family, axes, reparameterization, "mu", 2, 0)
     deviation, wrong = spot_check(family, axes, {"reparameterization": sheet}, names, "mu", 0)
     assert deviation < 1e-12
     assert not wrong
@@ -200,17 +202,17 @@ def test_every_closed_form_on_a_map_is_the_map_s():
     from toy_problems.theory.maps import CLOSED_FORMS, closed_forms
 
     for name in CLOSED_FORMS:
-        family = load_family(name)
+        family = load_family(Target(name))
         settings = {k: v.numpy() for k, v in random_settings(name, 4, seed=2).items()}
         forms = closed_forms(name, {**family.known, **settings})
         for i in (0, 3):
-            mine = load_family(name, [f"{k}={v[i]}" for k, v in settings.items()])
+            mine = load_family(Target(name, tuple(f"{k}={v[i]}" for k, v in settings.items())))
             x, y = list(settings)[:2]
             grid = {k: settings[k][i : i + 1] for k in (x, y)}
             for estimator, entries in forms.items():
                 for entry, form in entries.items():
                     own = CATALOGUE[Gaussian][estimator]
-                    sheet = evaluate(mine, grid, estimator, own, entry, 2, 0)
+                    sheet = evaluate(mine, grid, own, entry, 2, 0)
                     assert abs(sheet.variance[0, 0] - form[i]) < 1e-9 * (1 + form[i]), estimator
 
 
@@ -361,8 +363,9 @@ def test_the_unit_of_q_decides_nothing():
     """Q → cQ and α → cα multiply every variance by c²."""
 
     def winners(unit):
-        axes = ("own_maps:wave", "w=1:8", "log_std=-1:0", (), "q", "total", 4, 2, 0)
-        return mapped(*axes, ([f"unit={unit}"], (0.2,), (), (), 0.0, False)).result
+        target = Target("own_maps:wave", (f"unit={unit}",), mu=(0.2,), alpha=0.0)
+        ask = Ask("w=1:8", "log_std=-1:0", by="q", grid=4, estimates=2)
+        return mapped(target, ask).result
 
     one, tiny = winners(1.0), winners(1e-11)
     assert tiny.names == one.names
@@ -373,10 +376,10 @@ def test_the_unit_of_q_decides_nothing():
 
 @pytest.mark.usefixtures("own")
 def test_a_number_moves_every_coordinate_whatever_their_mean_was():
-    given = ((-1.0, 1.0), (-0.5, 0.5))
-    assert load_family("own_maps:Q", [], *given).at().policy.mu.tolist() == [-1, 1]
+    given = {"mu": (-1.0, 1.0), "log_std": (-0.5, 0.5)}
+    assert load_family(Target("own_maps:Q", **given)).at().policy.mu.tolist() == [-1, 1]
     for number in (0.0, 0.3):
-        moved = load_family("own_maps:Q", [f"mu={number}", f"log_std={number}"], *given)
+        moved = load_family(Target("own_maps:Q", (f"mu={number}", f"log_std={number}"), **given))
         assert moved.at().policy.mu.tolist() == [number] * 2
         assert moved.at().policy.log_std.tolist() == [number] * 2
 

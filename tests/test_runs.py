@@ -15,7 +15,7 @@ from PIL import Image
 
 from estimators import CATALOGUE, POLICIES, Noise
 from nabla.cli import main
-from nabla.runs.train import saved_agent
+from nabla.runs.saved import saved_agent
 from nabla.statistics import bootstrap_band, interquartile_mean
 from sac_minimal.config import Config
 from sac_minimal.envs import Goal, Space, make
@@ -474,7 +474,7 @@ def test_plot_tells_settings_from_seeds(capsys, tmp_path):
     for i, config in enumerate([base, replace(base, seed=1), replace(base, n=8, threads=2)]):
         runs.append(tmp_path / str(i))
         train(config, runs[-1], lambda step, row: None)
-    from nabla.runs.train import labels, saved_config
+    from nabla.runs.saved import labels, saved_config
 
     assert labels([saved_config(run) for run in runs]) == [
         "PointMass, n=1, score_function",

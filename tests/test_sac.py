@@ -327,7 +327,7 @@ def test_compiled_updates_are_the_eager_ones():
 
 def test_variance_in_the_actor_s_parameters_is_that_of_the_gradient():
     """Against autograd's gradients one by one; exact enumeration has none at all."""
-    from nabla.runs.probe import parameter_variance
+    from nabla.runs.probing import parameter_variance
 
     b = batch(DISCRETE)
     for name, zero in (("exact", True), ("score_function", False)):

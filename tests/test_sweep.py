@@ -19,7 +19,7 @@ from nabla.cli import main
 from nabla.sweep.cells import CELLS, CompareCell, TrainCell
 from nabla.sweep.command import Sweep, identity, run_sweep
 from nabla.sweep.engines import pmap
-from nabla.sweep.report import summary
+from nabla.sweep.page import summary
 from nabla.sweep.store import Store
 from sac_minimal.config import Config
 from sac_minimal.train import train
@@ -192,7 +192,7 @@ def test_a_full_disk_keeps_what_was_recorded(tmp_path):
     ("text", "words"),
     [
         ("command = 'dance'", "a sweep is of compare, map, train, probe"),
-        ("command = 'compare'\n[axes]\ncolour = [1]", "no setting 'colour'; problem, estimator"),
+        ("command = 'compare'\n[axes]\ncolour = [1]", "no setting 'colour'; problem, set, mu"),
         ("command = 'compare'\n[axes]\nseed = []", "axis seed needs a list of at least one"),
         ("command = 'compare'\n[axes]\nseed = 3", "axis seed needs a list of at least one"),
         ("command = 'compare'\n[fixed]\nproblem = 'x'", "unknown problem 'x'"),

@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import torch
-from scipy.integrate import quad
 
 from estimators import Gaussian, Mixture, Objective, Policy
 from estimators.gradients import Gradient
@@ -18,6 +17,8 @@ def quad_gradient(
 
     breaks: where Q has jumps or kinks. Raises ValueError for a batch or d > 1.
     """
+    from scipy.integrate import quad  # here: the catalogue of problems does without
+
     if policy.mu.shape[-1] != 1 or policy.batch:
         raise ValueError("quad_gradient is for a single policy in one dimension")
     policy = policy.detach()

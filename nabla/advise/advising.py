@@ -12,8 +12,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from estimators import (
-    BIASED,
-    CATALOGUE,
     Estimator,
     Noise,
     Objective,
@@ -22,9 +20,11 @@ from estimators import (
     measure,
     per_sample_gradients,
 )
+from estimators.catalogue import SCORE, applicable
 from estimators.gradients import flat
 from estimators.watching import Watched
 from nabla.advise.candidates import Candidate, Wants, terms_of
+from nabla.agreement import distance, judge
 from toy_problems import Problem
 
 SAME_MEAN = 1e-4  # false alarm of the check that an estimator has the gradient for its mean
@@ -32,17 +32,16 @@ PILOT = 256
 ALIKE = 1e-12  # estimates that differ by less do so by rounding
 ROUNDS = 15  # of timing, the estimators in turn
 GROUP = 8  # actions in a larger group, for baselines that other actions give
-GROUPED = ("score_function_leave_one_out", "vargrad")
 
 
 def candidates_for(
     problem: Problem, wants: Wants, estimates: int, seed: int
 ) -> tuple[list[Candidate], dict[str, str]]:
     """Those that apply, least work first; the others with the reason."""
-    left_out: dict[str, str] = {}
+    candidates, left_out = chosen(problem.policy)
     measured: dict[str, tuple[Estimator, Report, Uses]] = {}
     exact = problem.gradient()
-    for name, estimator in tqdm(chosen(problem.policy).items(), leave=False, disable=None):
+    for name, estimator in tqdm(candidates.items(), leave=False, disable=None):
         try:
             uses = counts(estimator, problem, seed)
             left_out[name] = excluded(uses, wants)
@@ -60,7 +59,7 @@ def candidates_for(
                 measured[name] = estimator, report, uses
         except (ValueError, TypeError, RuntimeError) as error:
             left_out[name] = " ".join(str(error).split())
-    trusted = [r for name, (_, r, _) in measured.items() if name.startswith(("score", "vargrad"))]
+    trusted = [r for _, r, _ in measured.values() if r.family == SCORE]
     for name, (_, report, uses) in list(measured.items()):
         limit = float(norm.isf(SAME_MEAN / 2 / (len(measured) * report.size)))
         left_out[name] = doubt(report, trusted, limit, uses.alike)
@@ -79,12 +78,13 @@ def candidates_for(
     return sorted(found, key=lambda c: (c.work, c.cost)), {k: v for k, v in left_out.items() if v}
 
 
-def chosen(policy: Policy) -> dict[str, Estimator]:
-    """The unbiased of the catalogue; those whose baseline the other actions give in two sizes."""
-    rows = CATALOGUE[type(policy)].items()
-    mine: dict[str, Estimator] = {k: e for k, e in rows if k not in BIASED}
-    larger = {f"{k}, n = {GROUP}": partial(mine[k], n=GROUP) for k in GROUPED}
-    return mine | larger
+def chosen(policy: Policy) -> tuple[dict[str, Estimator], dict[str, str]]:
+    """The unbiased that apply, those that take several actions in two sizes; why others do not."""
+    rows, lacking = applicable(policy)
+    mine: dict[str, Estimator] = {k: e for k, e in rows.items() if not e.bias}
+    several = [k for k in mine if "several" in rows[k].needs]
+    larger = {f"{k}, n = {GROUP}": partial(mine[k], n=GROUP) for k in several}
+    return mine | larger, lacking
 
 
 @dataclass(frozen=True)
@@ -154,13 +154,13 @@ def doubt(report: Report, trusted: list[Report], limit: float, alike: bool) -> s
         if not trusted or any(report is r for r in trusted):
             return ""
         best = min(trusted, key=lambda r: r.total_variance)
-        bias = flat(report.mean) - flat(best.mean)
-        sem = torch.hypot(flat(report.sem), flat(best.sem))
-        z = bias.abs() / (sem + 1e-12 * (1 + bias.abs()))
+        gap = flat(report.mean) - flat(best.mean)
+        z = distance(gap, flat(report.sem), flat(best.sem), ALIKE * (1 + gap.abs()))
         explained = explained + best.explained(limit)
-    if not (z > limit).any():
+    answer = judge(z, limit, explained, blind=alike and bool(report.alike.all()))
+    if answer == "agrees":
         return ""
-    if not (z > limit + explained).any() and not (alike and report.alike.all()):
+    if answer == "rare":
         return "what decides its mean happens in too few of its draws to tell: more --estimates"
     far = f"{float(z.max()):.0f}" if z.max() < 1e4 else "more than 10000"
     return f"its mean is {far} standard errors off the gradient (does Q jump?)"

@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
 from tyro.conf import Positional
 
-from estimators.files import write_atomically
-from nabla.claims.ledger import VERDICTS, Claim
-from nabla.claims.pages import SOURCES, pages
-from nabla.figures import save_figure
 from nabla.table import render
+
+if TYPE_CHECKING:
+    from nabla.claims.ledger import Claim
 
 EVIDENCE = "nabla.claims.evidence"  # a part of the wheel; in a checkout it is tests/claims
 ROOT = Path(__file__).parents[2]
@@ -34,6 +33,12 @@ def claims(ids: Positional[tuple[str, ...]] = (), /, *, out: Path = OUT) -> int:
         ids: which claims to show, for instance R25.
         out: folder of the ledger.
     """
+    from tqdm import tqdm
+
+    from estimators.files import write_atomically
+    from nabla.claims.ledger import VERDICTS
+    from nabla.claims.pages import pages
+
     known = {c.id: c for c in load()}
     for name in ids:
         if name not in known:
@@ -63,8 +68,10 @@ def claims(ids: Positional[tuple[str, ...]] = (), /, *, out: Path = OUT) -> int:
     return 0
 
 
-def load() -> list[Claim]:
+def load() -> "list[Claim]":
     """The claims in the sources' order, from the tests themselves."""
+    from nabla.claims.pages import SOURCES
+
     if CHECKOUT and EVIDENCE not in sys.modules:
         spec = spec_from_file_location(EVIDENCE, ROOT / "tests" / "claims" / "__init__.py")
         assert spec is not None
@@ -73,14 +80,18 @@ def load() -> list[Claim]:
     return [f.claim for m in modules for f in vars(m).values() if hasattr(f, "claim")]
 
 
-def ranges(known: Sequence[str] | dict[str, Claim]) -> list[str]:
+def ranges(known: "Sequence[str] | dict[str, Claim]") -> list[str]:
     """R01–R38, Q01–Q18, …"""
+    from nabla.claims.pages import SOURCES
+
     groups = [[i for i in known if i[0] == letter] for letter in SOURCES]
     return [f"{g[0]}–{g[-1]}" for g in groups if g]
 
 
-def show(one: Claim) -> None:
+def show(one: "Claim") -> None:
     """One claim on the terminal, its figure in out/claims."""
+    from nabla.output import save_figure
+
     print(f"{one.id}  {one.where}\n{one.says}\n\nverdict: {one.verdict}")
     if one.correction:
         print(f"instead: {one.correction}")

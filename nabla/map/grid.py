@@ -1,7 +1,8 @@
 """Variances of several estimators on every cell of a grid of problems, exact or measured."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,11 +11,8 @@ import torch
 from torch import Tensor
 
 from estimators import (
-    CATALOGUE,
-    Categorical,
+    Entry,
     Estimator,
-    Gaussian,
-    Mixture,
     Noise,
     Objective,
     Policy,
@@ -22,35 +20,18 @@ from estimators import (
     TooManyNodes,
     exact_moments,
     measure,
-    optimal,
-    score_function,
-    value,
 )
+from estimators.catalogue import applicable
 from estimators.gradients import flat_rows
 from estimators.quadrature.batched import batched_moments
-from nabla.map.family import Family
+from nabla.agreement import distance
+from nabla.family import Family
 
 Grid = dict[str, np.ndarray]  # the values along the two axes, x first
 PILOT = 2048  # estimates that the cost is taken from
+FAR = 6.0  # ± of both means together, beyond which they are not the same
+ROUNDING = 1e-9 / FAR  # of a mean
 TRUSTED = 1e-6  # of 1 + variance, what a cell may be off `exact_moments` beyond its own ±
-
-# Unbiased, and few enough draws for exact moments; the others are there by name. A baseline never
-# hurts the variance, but it costs.
-DEFAULT: dict[type[Policy], tuple[str, ...]] = {
-    Gaussian: (
-        "reparameterization",
-        "sticking_the_landing",
-        "score_function_optimal",
-    ),
-    Mixture: (
-        "implicit_reparameterization",
-        "implicit_stl",
-        "score_function_optimal",
-        "marginalized",
-        "marginalized_stl",
-    ),
-    Categorical: ("score_function_value", "score_function_optimal"),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +52,20 @@ class Sheet:
         return self.variance * cost, self.half * cost
 
 
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """One estimator on some cells: variance and ± [cells]; mean and ± [cells, entries]."""
+
+    variance: np.ndarray
+    half: np.ndarray
+    mean: np.ndarray
+    mean_half: np.ndarray
+    steps: np.ndarray  # of the nodes on each; 0 where they were measured
+
+
 def evaluate(
     family: Family,
     grid: Grid,
-    name: str,
     estimator: Estimator,
     entry: str,
     estimates: int,
@@ -82,59 +73,74 @@ def evaluate(
     tick: Callable[[int], object] = lambda cells: None,
     others: Sequence[Sheet] = (),
 ) -> Sheet:
-    """entry: total, mu, log_std or logits. Exact where nodes reach, else `estimates` a cell.
+    """entry: total, or one of the parameters. Exact where nodes reach, else `estimates` a cell.
     A feature of Q that needed many nodes in one of `others` gets as many here."""
     x, y = grid.values()
-    sheets = {key: np.zeros((len(y), len(x))) for key in ("v", "h", "q", "s", "n")}
-    least = np.max([sheets["n"], *(s.steps for s in others)], 0)
+    variance, half, q_evaluations, seconds, steps = np.zeros((5, len(y), len(x)))
+    least = np.max([steps, *(s.steps for s in others)], 0)
     means, measured = [], False
     costs: dict[tuple[int, ...], Report] = {}
     for where, settings in _blocks(family, grid):
-        shape = sheets["v"][where].shape
-        count = int(np.prod(shape))
-        flat = {k: v.reshape(-1) for k, v in settings.items()}
-
-        def cells(
-            i: Tensor, flat: dict[str, np.ndarray] = flat
-        ) -> tuple[Estimator, Policy, Objective]:
-            here = {
-                k: torch.as_tensor(v[i.numpy()])
-                if not isinstance(family.known[k], int)
-                else int(v[0])
-                for k, v in flat.items()
-            }
-            policy, objective = family.batch(here, len(i))
-            return prepared(name, estimator, policy, objective, entry), policy, objective
-
+        flat = {name: values.reshape(-1) for name, values in settings.items()}
+        count, needed = variance[where].size, least[where].reshape(-1)
         whole = tuple(int(v[0]) for k, v in flat.items() if isinstance(family.known[k], int))
         if whole not in costs:  # with its baseline's, if it has one
-            _, policy, objective = cells(torch.tensor([count // 2]))
-            costs[whole] = _measure(estimator, policy, objective, PILOT, seed)
-        cost = costs[whole]
+            at = _problems(family, flat, torch.tensor([count // 2]))
+            costs[whole] = _measure(estimator, *at, PILOT, seed)
+        cells = partial(_cells, family, flat, estimator, entry)
         try:
-            needed = torch.as_tensor(least[where].reshape(-1))
-            mean, variance, error, steps = batched_moments(cells, count, least=needed)
-            sheets["n"][where] = steps.numpy().reshape(shape)
-            v, h = select(variance, entry).numpy(), error[:, 1].numpy()
-            means.append((flat_rows(mean).numpy(), error[:, :1].numpy()))
+            found = _exactly(cells, needed, entry)
         except TooManyNodes:
-            measured = True
-            reports = [_measure(*cells(torch.tensor([i])), estimates, seed) for i in range(count)]
-            found = [
-                (select(r.variance, entry), 1.96 * select(r.variance_sem, entry)) for r in reports
-            ]
-            v, h = np.array([[float(a), float(b)] for a, b in found]).T
-            parts = zip(
-                *((flat_rows(m).numpy() for m in (r.mean, r.sem)) for r in reports), strict=True
-            )
-            mean_of_cells, sem = (np.concatenate(p) for p in parts)
-            means.append((mean_of_cells, sem))
-        for key, values in (("v", v), ("h", h)):
-            sheets[key][where] = values.reshape(shape)
-        sheets["q"][where], sheets["s"][where] = cost.q_evaluations, cost.seconds
+            found, measured = _by_draws(cells, count, entry, estimates, seed), True
+        for sheet, values in ((variance, found.variance), (half, found.half), (steps, found.steps)):
+            sheet[where] = values.reshape(sheet[where].shape)
+        means.append((found.mean, found.mean_half))
+        q_evaluations[where], seconds[where] = costs[whole].q_evaluations, costs[whole].seconds
         tick(count)
-    v, h, q, s, n = sheets.values()
-    return Sheet(v, h, q, s, means, measured, n)
+    return Sheet(variance, half, q_evaluations, seconds, means, measured, steps)
+
+
+def _problems(family: Family, flat: dict[str, np.ndarray], i: Tensor) -> tuple[Policy, Objective]:
+    """Those of the cells i, as one batch."""
+    here = {
+        k: int(v[0]) if isinstance(family.known[k], int) else torch.as_tensor(v[i.numpy()])
+        for k, v in flat.items()
+    }
+    return family.batch(here, len(i))
+
+
+def _cells(
+    family: Family, flat: dict[str, np.ndarray], estimator: Estimator, entry: str, i: Tensor
+) -> tuple[Estimator, Policy, Objective]:
+    policy, objective = _problems(family, flat, i)
+    return prepared(estimator, policy, objective, entry), policy, objective
+
+
+def _exactly(
+    cells: Callable[[Tensor], tuple[Estimator, Policy, Objective]], least: np.ndarray, entry: str
+) -> Cells:
+    mean, variance, error, steps = batched_moments(cells, len(least), least=torch.as_tensor(least))
+    half, mean_half = error[:, 1].numpy(), error[:, :1].numpy()
+    return Cells(
+        select(variance, entry).numpy(), half, flat_rows(mean).numpy(), mean_half, steps.numpy()
+    )
+
+
+def _by_draws(
+    cells: Callable[[Tensor], tuple[Estimator, Policy, Objective]],
+    count: int,
+    entry: str,
+    estimates: int,
+    seed: int,
+) -> Cells:
+    reports = [_measure(*cells(torch.tensor([i])), estimates, seed) for i in range(count)]
+    return Cells(
+        np.array([float(select(r.variance, entry)) for r in reports]),
+        np.array([1.96 * float(select(r.variance_sem, entry)) for r in reports]),
+        np.concatenate([flat_rows(r.mean).numpy() for r in reports]),
+        np.concatenate([flat_rows(r.sem).numpy() for r in reports]),
+        np.zeros(count),
+    )
 
 
 def _blocks(family: Family, grid: Grid) -> Iterator[tuple[tuple[slice, slice], Grid]]:
@@ -152,17 +158,12 @@ def _blocks(family: Family, grid: Grid) -> Iterator[tuple[tuple[slice, slice], G
         yield where, {nx: xs, ny: ys}
 
 
-def prepared(
-    name: str, estimator: Estimator, policy: Policy, objective: Objective, entry: str
-) -> Estimator:
-    """With a baseline by nodes worked out once for each policy, not once for each draw; and the
-    optimal one for the entry that is asked for."""
-    if name == "score_function_value":
-        return partial(score_function, baseline=value(policy, objective))
-    if name == "score_function_optimal":
-        parameter = None if entry == "total" else entry
-        return partial(score_function, baseline=optimal(policy, objective, parameter))
-    return estimator
+def prepared(estimator: Estimator, policy: Policy, objective: Objective, entry: str) -> Estimator:
+    """With what depends on the policy alone worked out once, not once for each draw; a baseline
+    that is the best for one parameter, for the entry that is asked for."""
+    if not isinstance(estimator, Entry):
+        return estimator
+    return estimator.prepared(policy, objective, None if entry == "total" else entry)
 
 
 def select(values: dict[str, Tensor], entry: str) -> Tensor:
@@ -181,9 +182,7 @@ def misses(sheet: Sheet, reference: Sheet) -> float:
     """The share of cells on which the mean is not the reference's, by 6 ± of both together."""
     deviation = float(reference.variance.max()) ** 0.5  # what rounding is measured by
     off = [
-        (np.abs(mean - known) > 6 * np.hypot(half, slack) + 1e-9 * (deviation + np.abs(known))).any(
-            1
-        )
+        (distance(mean - known, half, slack, ROUNDING * (deviation + np.abs(known))) > FAR).any(1)
         for (mean, half), (known, slack) in zip(sheet.means, reference.means, strict=True)
     ]
     return float(np.concatenate(off).mean())
@@ -193,7 +192,7 @@ def spot_check(
     family: Family,
     grid: Grid,
     sheets: dict[str, Sheet],
-    estimators: dict[str, Estimator],
+    estimators: Mapping[str, Estimator],
     entry: str,
     seed: int,
     picks: int = 2,
@@ -211,7 +210,7 @@ def spot_check(
             rng.integers(len(y), size=picks), rng.integers(len(x), size=picks), strict=True
         ):
             p = family.at(**{nx: x[i].item(), ny: y[j].item()})
-            estimator = prepared(name, estimators[name], p.policy, p.objective, entry)
+            estimator = prepared(estimators[name], p.policy, p.objective, entry)
             try:
                 _, variance = exact_moments(estimator, p.policy, p.objective)
             except TooManyNodes:
@@ -225,5 +224,41 @@ def spot_check(
 
 
 def default_estimators(policy: Policy, by: str) -> dict[str, Estimator]:
-    names = DEFAULT[type(policy)] + (("score_function",) if by != "variance" else ())
-    return {name: CATALOGUE[type(policy)][name] for name in names}
+    """Unbiased, and few enough draws for exact moments; the others are there by name. A baseline
+    never hurts the variance, but it costs."""
+    mine, _ = applicable(policy)
+    bare = () if by == "variance" else ("score_function",)
+    return {name: entry for name, entry in mine.items() if entry.usual or name in bare}
+
+
+def parse_axes(family: Family, texts: Sequence[str], count: int) -> tuple[Grid, dict[str, bool]]:
+    """name=low:high[:log] -> the values along it; whole numbers for a setting that is one."""
+    grid: Grid = {}
+    logarithmic: dict[str, bool] = {}
+    for text in texts:
+        name, _, ends = text.partition("=")
+        parts = ends.split(":")
+        try:
+            low, high = (float(p) for p in parts[:2])
+        except ValueError:
+            raise ValueError(
+                f"an axis is name=low:high or name=low:high:log, got {text!r}"
+            ) from None
+        if parts[2:] not in ([], ["log"]):
+            raise ValueError(f"an axis is name=low:high or name=low:high:log, got {text!r}")
+        if name not in family.known:
+            raise ValueError(
+                f"{family.name} has no setting {name!r}; it has {', '.join(family.known)}"
+            )
+        if name in family.fixed:
+            raise ValueError(f"{name} is an axis: it cannot be set to one number as well")
+        if name in grid:
+            raise ValueError(f"the two axes must differ, both are {name!r}")
+        log = parts[2:] == ["log"]
+        if not (math.isfinite(low) and math.isfinite(high) and low < high) or (log and low <= 0):
+            raise ValueError(f"{name} must go from low to high (above 0 for log), got {ends!r}")
+        values = np.geomspace(low, high, count) if log else np.linspace(low, high, count)
+        if isinstance(family.known[name], int):
+            values = np.unique(np.round(values).astype(int))
+        grid[name], logarithmic[name] = values, log
+    return grid, logarithmic

@@ -1,13 +1,15 @@
 """Who wins on a grid of problems: the comparison of sheets, without the figure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from scipy.ndimage import binary_erosion
 
-from estimators import BIASED
-from nabla.map.family import Family
+from estimators import Estimator
+from estimators.catalogue import entry_of
+from nabla.family import Family
 from nabla.map.grid import Grid, Sheet, misses
 from toy_problems.theory.maps import closed_forms
 
@@ -32,36 +34,41 @@ class Map:
         return [float(((self.winner == i) & self.decided).mean()) for i in every]
 
 
-def drop_biased(sheets: dict[str, Sheet], reference: Sheet) -> dict[str, str]:
-    """Takes out estimators whose mean is not that of the reference, which is unbiased whatever Q:
-    pathwise ones where Q jumps, and exhibits. {taken out: why}."""
-    out: dict[str, str] = {}
-    for name in list(sheets):
-        share = misses(sheets[name], reference)
-        if share > 0.01:
-            why = BIASED.get(name, "pathwise estimators miss the jumps of Q")
-            out[name] = f"its mean is not the gradient on {100 * share:.0f} % of the cells ({why})"
-            del sheets[name]
-    return out
+def trusted(
+    sheets: Mapping[str, Sheet], reference: Sheet, chosen: Mapping[str, Estimator]
+) -> tuple[dict[str, Sheet], dict[str, str]]:
+    """Those whose mean is that of the reference, which is unbiased whatever Q; why the others are
+    not: pathwise ones where Q jumps, and exhibits."""
+    shares = {name: misses(sheet, reference) for name, sheet in sheets.items()}
+    off = {name: share for name, share in shares.items() if share > 0.01}
+    reasons = {}
+    for name, share in off.items():
+        entry = entry_of(chosen[name])
+        bias = (entry.bias if entry else "") or "pathwise estimators miss the jumps of Q"
+        reasons[name] = f"its mean is not the gradient on {100 * share:.0f} % of the cells ({bias})"
+    return {name: sheet for name, sheet in sheets.items() if name not in off}, reasons
 
 
-def merge(sheets: dict[str, Sheet]) -> dict[str, str]:
-    """Takes out estimators whose exact variance is that of an earlier one everywhere, unless it
-    leaves one alone: {taken out: the earlier one}."""
-    same: dict[str, str] = {}
+def merged(sheets: Mapping[str, Sheet]) -> tuple[dict[str, Sheet], dict[str, str]]:
+    """Without estimators whose exact variance is that of an earlier one everywhere, unless it
+    leaves one alone; and {left out: the earlier one}."""
     zero = 1e-12 * max(float(s.variance.max()) for s in sheets.values())  # rounding, on any scale
-    for name, sheet in list(sheets.items()):
-        for other in list(sheets)[: list(sheets).index(name)]:
-            exact = not sheet.measured and not sheets[other].measured
-            if (
-                exact
-                and len(sheets) > 2
-                and np.allclose(sheet.variance, sheets[other].variance, rtol=1e-9, atol=zero)
-            ):
-                same[name] = other
-                del sheets[name]
-                break
-    return same
+    kept: dict[str, Sheet] = {}
+    same: dict[str, str] = {}
+    for name, sheet in sheets.items():
+        twin = next((k for k, other in kept.items() if alike(sheet, other, zero)), None)
+        if twin is None or len(sheets) - len(same) <= 2:
+            kept[name] = sheet
+        else:
+            same[name] = twin
+    return kept, same
+
+
+def alike(one: Sheet, other: Sheet, zero: float) -> bool:
+    """Whether both are exact, with the same variance on every cell."""
+    if one.measured or other.measured:
+        return False
+    return np.allclose(one.variance, other.variance, rtol=1e-9, atol=zero)
 
 
 def collect(

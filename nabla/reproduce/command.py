@@ -1,24 +1,13 @@
 """`nabla reproduce`: published tables and figures, exact, with measurements on top."""
 
-import csv
-import io
 import json
-import math
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import tyro
-from tqdm import tqdm
 
-from estimators.files import write_atomically
-from nabla.compare.command import require_folder
-from nabla.figures import command_line, save_figure
-from nabla.reproduce.figure import study_figure
-from nabla.reproduce.reproduction import TREND_FROM, Curve, limit, run_series
-from nabla.table import render, with_error
-from toy_problems.published import PUBLISHED
-from toy_problems.published.studies import Study
+from nabla.arguments import at_least, require_seed
+from nabla.table import render
 
 
 def reproduce(
@@ -42,26 +31,28 @@ def reproduce(
         seed: of the noise.
         out: folder for the results.
     """
+    at_least(2, estimates=estimates)
+    at_least(0, points=points)
+    require_seed(seed)
+    import torch
+
+    from estimators.files import write_atomically
+    from nabla.output import command_line, require_folder, save_figure
+    from nabla.reproduce.figure import study_figure
+    from nabla.reproduce.reproduction import limit, run_study
+    from nabla.reproduce.table import print_study, to_csv
+    from toy_problems.published import PUBLISHED
+
     if not name:
         rows = [[key, (make.__doc__ or "").splitlines()[0]] for key, make in PUBLISHED.items()]
         print(render(["name", "what it shows"], rows))
         return 0
     if name not in PUBLISHED:
         raise ValueError(f"unknown publication {name!r}; known: {', '.join(PUBLISHED)}")
-    for key, number, least in (("estimates", estimates, 2), ("points", points, 0)):
-        if number < least:
-            raise ValueError(f"{key} must be ≥ {least}, got {number}")
-    if not 0 <= seed < 2**62:
-        raise ValueError(f"seed must lie in [0, 2⁶²), got {seed}")
     folder = out / f"reproduce-{name}"
     require_folder(folder)
     study = PUBLISHED[name]()
-    curves: list[Curve] = []
-    total = sum(len(s.x[s.exact]) for s in study.series) * len(study.entries)
-    with tqdm(total=total, leave=False, disable=None) as bar:
-        for series in study.series:
-            bar.set_description(series.name)
-            curves += run_series(study, series, estimates, points, seed, bar.update)
+    curves = run_study(study, estimates, points, seed)
     allowed, command = limit(curves), command_line(seed)
     run = {"command": command, "reference": study.reference, "torch": torch.__version__}
     try:
@@ -73,80 +64,3 @@ def reproduce(
     paths = [folder / "table.csv", *figures]
     print("\n".join(map(str, paths)))
     return 0 if all(c.agrees(allowed) for c in curves) else 1
-
-
-def print_study(study: Study, curves: list[Curve], allowed: float, estimates: int) -> None:
-    rows = [
-        [
-            c.group or "–",
-            c.name,
-            c.entry,
-            "–" if math.isnan(c.deviation) else f"{c.deviation:.1e}",
-            "–" if math.isnan(c.z) else f"{c.z:.1f}",
-            f"{len(c.points)}",
-            verdict(c, allowed),
-        ]
-        for c in curves
-    ]
-    print(f"{study.title}\n{study.reference}\n")
-    header = ["", "estimator", "of", "|formula − exact|", "|measured|/se", "points", ""]
-    print(render(header, rows))
-    print(
-        f"\nformula against exact moments: over 1 + its size. measured: {estimates:,} estimates a"
-        f"\npoint, agrees if none is more than {allowed:.1f} standard errors off, and what the"
-        "\nskewness of the draws adds; both are exact where nodes reach"
-    )
-    if study.trend and all(len(c.points) for c in curves):
-        print("\n" + render(*trends(study, curves)) + "\n")
-    if study.labels:
-        print("\n" + render(*cases(study, curves)))
-    for note in study.notes:
-        print(note)
-
-
-def verdict(curve: Curve, allowed: float) -> str:
-    if math.isnan(curve.deviation) and math.isnan(curve.z):
-        return "measured"
-    return "agrees" if curve.agrees(allowed) else "DEVIATES"
-
-
-def cases(study: Study, curves: list[Curve]) -> tuple[list[str], list[list[str]]]:
-    """The table itself, where x counts cases: the exact value, the measured one, × Q."""
-    rows = []
-    for i, label in enumerate(study.labels):
-        found = [(c.line[i], c) for c in curves]
-        for exact, c in sorted(found, key=lambda pair: pair[0]):
-            measured = [with_error(value, sem) for x, value, sem in c.points if x == c.x[i]]
-            counted = [f"{c.q_evaluations:g}", f"{exact * c.q_evaluations:.4g}"]
-            if not len(c.points):
-                counted = ["–", "–"]
-            rows.append([label, c.name, f"{exact:.6g}", *(measured or ["–"]), *counted])
-    return [study.xlabel, "estimator", "exact", "measured", "Q evals", "exact × Q"], rows
-
-
-def trends(study: Study, curves: list[Curve]) -> tuple[list[str], list[list[str]]]:
-    """Values at the ends, and the power of x from TREND_FROM on."""
-    rows = []
-    for c in curves:
-        first, last = (with_error(*c.points[i, 1:]) for i in (0, -1))
-        power = "–" if c.trend is None else with_error(*c.trend[:2])
-        rows.append([c.group, c.name, first, last, power, f"{c.q_evaluations:g}"])
-    ends = [f"at {study.xlabel} = {curves[0].x[i]:g}" for i in (0, -1)]
-    power = f"power of {study.xlabel} ≥ {TREND_FROM:g}"
-    return ["", "estimator", *ends, power, f"Q evals {ends[1]}"], rows
-
-
-def to_csv(curves: list[Curve]) -> str:
-    """One row for each x of each curve; measured and its standard error where measured."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["group", "estimator", "of", "x", "formula", "exact", "measured", "sem"])
-    for c in curves:
-        measured = {p[0]: (p[1], p[2]) for p in c.points}
-        for i, x in enumerate(c.x):
-            form = None if c.formula is None else c.formula[i]
-            exact = None if math.isnan(c.exact[i]) else c.exact[i]
-            writer.writerow(
-                [c.group, c.name, c.entry, x, form, exact, *measured.get(x, (None, None))]
-            )
-    return text.getvalue()

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.stats import norm
+from tqdm import tqdm
 
 from estimators import Noise, TooManyNodes, exact_moments, measure
 from estimators.gradients import Gradient, flat_rows
 from estimators.quadrature import exact_expectation, exact_mean
 from estimators.quadrature.batched import batched_moments
+from nabla.agreement import cornish_fisher, judge
 from toy_problems.published.studies import Cell, Series, Study
 
 FALSE_ALARM = 1e-4  # for all the points of a study together
@@ -76,16 +78,23 @@ class Curve:
         return p, error, float(np.exp(np.log(value).mean() - p * np.log(x).mean()))
 
     def agrees(self, limit: float) -> bool:
-        """Formula within 1e-9 (and the nodes' own error), measurement within chance.
-
-        Chance moves the quantile of a mean of skewness γ from z to z + |γ|(z² − 1)/6 (Cornish and
-        Fisher 1938).
-        """
+        """Formula within 1e-9 (and the nodes' own error), measurement within chance."""
         if self.deviation > EXACTLY + self.exact_error:
             return False
-        skew = np.zeros(len(self.points)) if self.skewness is None else np.abs(self.skewness)
-        allowed = limit + skew * (limit**2 - 1) / 6
-        return math.isnan(self.z) or bool((np.abs(self.distances) <= allowed).all())
+        skewness = np.zeros(len(self.points)) if self.skewness is None else self.skewness
+        slack = cornish_fisher(limit, skewness)
+        return math.isnan(self.z) or judge(np.abs(self.distances), limit, slack) != "off"
+
+
+def run_study(study: Study, estimates: int, points: int, seed: int) -> list[Curve]:
+    """Every series of the study, with a bar."""
+    curves: list[Curve] = []
+    total = sum(len(s.x[s.exact]) for s in study.series) * len(study.entries)
+    with tqdm(total=total, leave=False, disable=None) as bar:
+        for series in study.series:
+            bar.set_description(series.name)
+            curves += run_series(study, series, estimates, points, seed, bar.update)
+    return curves
 
 
 def run_series(

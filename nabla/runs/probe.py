@@ -2,42 +2,12 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import torch
 import tyro
-from matplotlib.figure import Figure
-from tqdm import tqdm
 
-from estimators import (
-    Estimator,
-    Gaussian,
-    Moments,
-    Noise,
-    Objective,
-    Policy,
-    Report,
-    exact_gradient,
-    measure,
-)
-from estimators.files import write_atomically
-from nabla.compare.command import save_comparison, single_samples
-from nabla.figures import Z95, bars, label_of, save_figure
-from nabla.runs.landscape import Landscape
-from nabla.runs.train import saved_agent, saved_checkpoint
-from nabla.table import render, with_error
-from nabla.target import pick_estimators
-from sac_minimal.checkpoint import load
-from sac_minimal.networks import Network
-from sac_minimal.replay import Replay
-from sac_minimal.sac import SAC
-
-SAMPLES = 300  # for the violins
+from nabla.arguments import at_least, require_seed
 
 
 def probe(
@@ -69,6 +39,13 @@ def probe(
         at: the step of a checkpoint that was kept (--keep-every); 0: the last checkpoint.
         seed: of the states and the noise.
     """
+    at_least(2, states=states, estimates=estimates, through=through)
+    at_least(1, n=n)
+    at_least(0, at=at)
+    require_seed(seed)
+    from nabla.compare.saving import save_comparison
+    from nabla.runs.probing import actor_table, probed, save_actor, situation
+
     seen, samples = [], {}
     where = situation(run, states, at, seed)
     for report, inside, draws in probed(where, estimators, estimates, through, n, seed):
@@ -82,144 +59,8 @@ def probe(
     paths = save_comparison([report for report, _ in seen], samples, folder, command)
     actor = {r.estimator: moments for r, moments in seen}
     paths += save_actor(actor, f"{where.agent.config.task}, {states} states", folder, command)
-    rows = [
-        [
-            label_of(r.estimator),
-            with_error(r.total_variance / states, r.total_variance_sem / states),
-            with_error(float(inside.mean), float(inside.sem)),
-            f"{r.q_evaluations:g}",
-            "–" if r.exact is None else f"{r.worst_z:.1f}",
-        ]
-        for r, inside in seen
-    ]
-    header = ["estimator", "variance a state", "variance in the actor", "Q evals", "|bias|/se"]
-    print(render(header, rows))
+    print(actor_table(seen, states))
     seen_by = where.landscape(seed)
     if seen_by:
         print(seen_by)
     print("\n".join(map(str, paths)))
-
-
-def save_actor(inside: dict[str, Moments], title: str, folder: Path, command: str) -> list[Path]:
-    """The variances in the actor's parameters: a table, and bars with 95 % intervals."""
-    rows = [f"{name},{float(m.mean)},{float(m.sem)},{m.n}" for name, m in inside.items()]
-    table = folder / "actor.csv"
-    write_atomically(table, "\n".join(["estimator,variance,variance_sem,draws", *rows]) + "\n")
-    figure = Figure(figsize=(7, 1.2 + 0.26 * len(inside)), layout="constrained")
-    best = sorted(inside.items(), key=lambda pair: float(pair[1].mean))
-    bars(ax := figure.subplots(), {k: (float(m.mean), Z95 * float(m.sem)) for k, m in best})
-    ax.set_xlabel("total variance of the mean loss's gradient in the actor")
-    ax.set_title(title)
-    return [table, *save_figure(figure, folder / "actor", command)]
-
-
-@dataclass(frozen=True, eq=False)
-class Situation:
-    """An agent as it was, at states that it had seen."""
-
-    agent: SAC
-    obs: torch.Tensor
-    policy: Policy
-    objective: Objective
-
-    def landscape(self, seed: int) -> Landscape | None:
-        """None unless the policy is Gaussian."""
-        if not isinstance(self.policy, Gaussian) or not float(self.agent.alpha):
-            return None
-        return Landscape.sampled(self.policy, self.objective, Noise(seed + 2))
-
-
-def situation(run: Path, states: int, at: int, seed: int) -> Situation:
-    if states < 2:
-        raise ValueError(f"states must be ≥ 2, got {states}")
-    agent = saved_agent(run, at)
-    obs = replayed_states(run, agent, states, at, seed)
-    objective = agent.objective([p.detach() for p in agent.trained["critics"]], obs)
-    return Situation(agent, obs, agent.policy(obs).detach(), objective)
-
-
-def probed(
-    where: Situation,
-    estimators: tuple[str, ...],
-    estimates: int,
-    through: int,
-    n: int | None,
-    seed: int,
-) -> Iterator[tuple[Report, Moments, np.ndarray]]:
-    """For each estimator: at the actor's outputs, in its parameters, and a few single samples.
-
-    Estimators that do not apply are left out with a word, unless they were named.
-    """
-    for name, number in (("estimates", estimates), ("through", through)):
-        if number < 2:
-            raise ValueError(f"{name} must be ≥ 2, got {number}")
-    if n is not None and n < 1:
-        raise ValueError(f"n must be ≥ 1, got {n}")
-    agent, policy, objective = where.agent, where.policy, where.objective
-    # A ReLU critic has too many kinks for nodes; over discrete actions the sum is exact anyway.
-    exact = exact_gradient(policy, objective) if agent.space.discrete else None
-    chosen = pick_estimators(policy, estimators)
-    for name, base in tqdm(chosen.items(), leave=False, disable=None):
-        estimator: Estimator = base if n is None else partial(base, n=n)
-        try:
-            report = measure(
-                estimator,
-                policy,
-                objective,
-                estimates=estimates,
-                rng=Noise(seed),
-                exact=exact,
-                name=name,
-                problem=f"{agent.config.task}, sum over {len(where.obs)} states",
-            )
-        except (ValueError, TypeError) as error:
-            if estimators:
-                raise
-            print(f"left out {name}: {error}")
-            continue
-        inside = parameter_variance(agent, estimator, objective, where.obs, through, seed)
-        yield report, inside, single_samples(estimator, policy, objective, Noise(seed + 1), SAMPLES)
-
-
-def replayed_states(run: Path, agent: SAC, count: int, at: int, seed: int) -> torch.Tensor:
-    """[count, observations], uniformly from what the run had stored at that checkpoint."""
-    slack = agent.config.checkpoint_every + 2 * agent.config.envs
-    replay = Replay(run / "replay.f32", agent.space, agent.config.replay, slack)
-    path = saved_checkpoint(run, at)
-    written = load(path, agent).get("written")
-    if not isinstance(written, int):
-        raise ValueError(f"{path} does not say how much its run had seen")
-    replay.count = written
-    if count > (there := min(replay.count, replay.capacity)):
-        raise ValueError(f"states must be ≤ {there:,}, what the run had stored; got {count:,}")
-    return replay.sample(count, torch.Generator().manual_seed(seed)).obs
-
-
-def parameter_variance(
-    agent: SAC,
-    estimator: Estimator,
-    objective: Objective,
-    obs: torch.Tensor,
-    draws: int,
-    seed: int,
-) -> Moments:
-    """Moments of ‖g − ḡ‖²·draws/(draws − 1), g the gradient of the mean loss in the actor."""
-    rng, actor = Noise(seed), agent.trained["actor"]
-    gradients = torch.stack(
-        [
-            flat(
-                torch.autograd.grad(
-                    estimator(agent.policy(obs), objective, rng).mean(), actor, allow_unused=True
-                ),
-                actor,
-            )
-            for _ in range(draws)
-        ]
-    )
-    squares = ((gradients - gradients.mean(0)) ** 2).sum(1) * draws / (draws - 1)
-    return Moments.of(squares)
-
-
-def flat(gradients: tuple[torch.Tensor | None, ...], like: Network) -> torch.Tensor:
-    pairs = zip(gradients, like, strict=True)
-    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])

@@ -4,35 +4,16 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-import torch
 import tyro
-from tqdm import tqdm
 
-from estimators import Noise
-from nabla.figures import learning_curves, save_figure
+from nabla.arguments import at_least
 from nabla.table import with_error
-from sac_minimal.checkpoint import load
 from sac_minimal.config import Config
-from sac_minimal.envs import make
-from sac_minimal.lineage import make_agent
-from sac_minimal.sac import SAC
-from sac_minimal.train import Row, kept
-from sac_minimal.train import evaluate as evaluate_agent
-from sac_minimal.train import train as train_agent
 
 FIGURES = (".pdf", ".svg", ".png")
-BOOKKEEPING = {"seed", "steps", "threads", "estimator", "task", "drives"} | {
-    "eval_every",
-    "eval_episodes",
-    "checkpoint_every",
-    "keep_every",
-}
 
 
 def train(
@@ -53,6 +34,12 @@ def train(
         resume: folder of a run to go on with, as it is configured: no other settings.
         tensorboard: write the metrics for TensorBoard too, into RUN/tensorboard.
     """
+    from tqdm import tqdm
+
+    from nabla.runs.saved import saved_config, what_drives
+    from sac_minimal.train import Row
+    from sac_minimal.train import train as train_agent
+
     writer_type = summary_writer() if tensorboard else None
     if resume is not None:
         if config != Config() or run is not None:
@@ -111,8 +98,12 @@ def evaluate(
         stochastic: sample actions, in place of the policy's central one.
         seed: of the first episode; the next ones follow.
     """
-    if episodes < 1:
-        raise ValueError(f"episodes must be ≥ 1, got {episodes}")
+    at_least(1, episodes=episodes)
+    import numpy as np
+
+    from nabla.runs.saved import saved_agent
+    from sac_minimal.train import evaluate as evaluate_agent
+
     agent = saved_agent(run)
     returns = evaluate_agent(agent, agent.config.task, episodes, stochastic, seed)
     error = float(np.std(returns, ddof=1) / np.sqrt(episodes)) if episodes > 1 else float("nan")
@@ -135,6 +126,12 @@ def plot(
         raise ValueError("plot needs at least one run")
     if twice := [str(run) for run, count in Counter(runs).items() if count > 1]:
         raise ValueError(f"{', '.join(twice)} given more than once: each seed counts once")
+    import numpy as np
+
+    from nabla.figures import learning_curves
+    from nabla.output import save_figure
+    from nabla.runs.saved import labels, saved_config, saved_curve
+
     curves: dict[str, list[np.ndarray]] = {}
     for run, label in zip(runs, labels([saved_config(run) for run in runs]), strict=True):
         curves.setdefault(label, []).append(saved_curve(run))
@@ -142,72 +139,3 @@ def plot(
         out = out.with_suffix("")
     for path in save_figure(learning_curves(curves), out, shlex.join(["nabla", *sys.argv[1:]])):
         print(path)
-
-
-def labels(configs: Sequence[Config]) -> list[str]:
-    """ "task, name=value, …, estimator", with the settings in which runs of the same task and
-    estimator differ, except those of bookkeeping."""
-    named = [
-        {**asdict(config), "policy": config.policy or None, "drives": what_drives(config)}
-        for config in configs
-    ]
-
-    def told(mine: dict[str, Any]) -> Iterator[str]:
-        alike = [x for x in named if (x["task"], x["drives"]) == (mine["task"], mine["drives"])]
-        for name, value in mine.items():
-            if name not in BOOKKEEPING and len({x[name] for x in alike}) > 1:
-                yield f"{name}={'default' if value is None else value}"
-
-    return [", ".join([mine["task"], *told(mine), mine["drives"]]) for mine in named]
-
-
-def what_drives(config: Config) -> str:
-    """The actor's estimator, with the version of SAC if it is not the third; or ddpg, td3."""
-    if config.version in ("ddpg", "td3"):
-        return config.version
-    estimator = config.resolve(make(config.task).space.discrete)[1]
-    return estimator if config.version == "3" else f"v{config.version}-{estimator}"
-
-
-def saved_config(run: Path) -> Config:
-    path = run / "config.json"
-    if not path.exists():
-        raise ValueError(f"{run} is not a run: it has no config.json")
-    try:
-        return Config.from_json(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path} is not a run's configuration: {error}") from None
-
-
-def saved_agent(run: Path, at: int = 0) -> SAC:
-    """As it was after step `at` (0: at the last checkpoint)."""
-    config = saved_config(run)
-    torch.set_num_threads(config.threads)
-    agent = make_agent(config, make(config.task).space, Noise(config.seed))
-    load(saved_checkpoint(run, at), agent)
-    return agent
-
-
-def saved_checkpoint(run: Path, at: int = 0) -> Path:
-    path = kept(run, at) if at else run / "checkpoint.npz"
-    if not path.exists():
-        steps = sorted(int(p.stem.split("-")[1]) for p in run.glob("checkpoint-*.npz"))
-        those = f"those of {', '.join(map(str, steps))}" if steps else "none"
-        there = f"; it kept {those} (--keep-every)" if at else " yet"
-        raise ValueError(f"{run} has no checkpoint{f' of step {at}' if at else ''}{there}")
-    return path
-
-
-def saved_curve(run: Path) -> np.ndarray:
-    """[evaluations, 2]: step and return."""
-    path = run / "metrics.csv"
-    if not path.exists():
-        raise ValueError(f"{run} has no metrics yet")
-    rows = path.read_text().splitlines()[1:]
-    try:
-        curve = np.array([[float(x) for x in row.split(",")[:2]] for row in rows])
-    except ValueError:
-        curve = np.zeros(0)
-    if curve.ndim != 2 or curve.shape[1] != 2:
-        raise ValueError(f"{path} does not hold a run's metrics")
-    return curve

@@ -4,27 +4,28 @@
 a JSON value with sums, not only summaries; `folder` is the cell's own, for what it keeps on disk.
 """
 
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from estimators import Estimator, Noise, measure
-from nabla.compare.command import SOURCES
-from nabla.map.command import mapped, parse_axes
-from nabla.map.family import load_family
-from nabla.runs.probe import probed, situation
-from nabla.runs.train import saved_agent
-from nabla.target import load_problem, pick_estimators
+from estimators import Noise
+from nabla.arguments import at_least, require_seed
+from nabla.catalogue import pick_estimators
+from nabla.compare.measuring import measured
+from nabla.compare.sampling import Sampling
+from nabla.family import load_family, load_problem
+from nabla.map.ask import Ask
+from nabla.map.grid import parse_axes
+from nabla.map.mapping import mapped
+from nabla.runs.probing import probed, situation
+from nabla.runs.saved import saved_agent
+from nabla.target import Target
 from sac_minimal.config import Config
 from sac_minimal.envs import make
 from sac_minimal.lineage import make_agent
 from sac_minimal.train import fingerprint
 from sac_minimal.train import train as train_agent
-from toy_problems import Problem
-
-SEEDS = 2**62
 
 
 def require_types(cell: Any) -> None:
@@ -34,8 +35,8 @@ def require_types(cell: Any) -> None:
         if not is_a(value, kind):
             wanted = kind.__name__ if isinstance(kind, type) else kind
             raise ValueError(f"{name} must be {wanted}, got {value!r}")
-        if name == "seed" and not 0 <= value < SEEDS:
-            raise ValueError(f"seed must lie in [0, 2⁶²), got {value}")
+        if name == "seed":
+            require_seed(value)
 
 
 def is_a(value: Any, kind: Any) -> bool:
@@ -53,52 +54,41 @@ def is_a(value: Any, kind: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class CompareCell:
+class TargetCell(Target):
+    """A problem as the options of a command say it; `set` is a table."""
+
+    set: dict[str, float] = field(default_factory=dict)  # type: ignore[assignment]
+
+    @property
+    def settings(self) -> dict[str, float]:
+        return self.set
+
+    @property
+    def target(self) -> Target:
+        """The same, as a command has it."""
+        given = {f.name: getattr(self, f.name) for f in fields(Target)}
+        return Target(**given | {"set": tuple(f"{k}={v!r}" for k, v in self.set.items())})
+
+
+@dataclass(frozen=True)
+class CompareCell(Sampling, TargetCell):
     """One estimator on one problem: the arguments of `nabla compare`."""
 
-    problem: str = "report"
     estimator: str = "reparameterization"
-    estimates: int = 100_000
-    n: int | None = None
-    seed: int = 0
-    noise: str = "independent"
-    set: dict[str, float] = field(default_factory=dict)
-    mu: tuple[float, ...] = ()
-    log_std: tuple[float, ...] = ()
-    logits: tuple[float, ...] = ()
-    alpha: float | None = None
-    squash: bool = False
+
+    def __post_init__(self) -> None:
+        Target.__post_init__(self)
+        Sampling.__post_init__(self)
 
     def check(self) -> None:
-        if self.estimates < 2:
-            raise ValueError(f"estimates must be ≥ 2 for a variance, got {self.estimates}")
-        if self.noise not in SOURCES:
-            raise ValueError(f"noise must be one of {', '.join(SOURCES)}, got {self.noise!r}")
-        if self.n is not None and self.n < 1:
-            raise ValueError(f"n must be ≥ 1, got {self.n}")
-        pick_estimators(self._problem().policy, [self.estimator])
+        pick_estimators(load_problem(self.target).policy, [self.estimator])
 
     def compute(self, folder: Path) -> Any:
-        problem = self._problem()
-        base = pick_estimators(problem.policy, [self.estimator])[self.estimator]
-        estimator: Estimator = base if self.n is None else partial(base, n=self.n)
-        report = measure(
-            estimator,
-            problem.policy,
-            problem.objective,
-            estimates=self.estimates,
-            rng=SOURCES[self.noise](self.seed),
-            exact=problem.gradient(),
-            name=self.estimator,
-            problem=problem.name,
-        )
+        problem = load_problem(self.target)
+        (estimator,) = pick_estimators(problem.policy, [self.estimator]).values()
+        report = measured(self.estimator, estimator, problem, problem.gradient(), self)
         # seconds are the machine's: without them a cell gives the same bits everywhere
         return report.to_lists() | {"seconds": None}
-
-    def _problem(self) -> Problem:
-        settings = [f"{key}={value}" for key, value in self.set.items()]
-        given = (settings, self.mu, self.log_std, self.logits, self.alpha, self.squash)
-        return load_problem(self.problem, *given)
 
 
 @dataclass(frozen=True)
@@ -128,10 +118,9 @@ class ProbeCell:
     seed: int = 0
 
     def check(self) -> None:
-        least = {"states": 1, "estimates": 2, "through": 2, "at": 0}
-        for name, bound in (least | ({} if self.n is None else {"n": 1})).items():
-            if getattr(self, name) < bound:
-                raise ValueError(f"{name} must be ≥ {bound}, got {getattr(self, name)}")
+        at_least(1, states=self.states, n=self.n)
+        at_least(2, estimates=self.estimates, through=self.through)
+        at_least(0, at=self.at)
         saved_agent(Path(self.run), self.at)
 
     def compute(self, folder: Path) -> Any:
@@ -148,33 +137,19 @@ class ProbeCell:
 
 
 @dataclass(frozen=True)
-class MapCell:
+class MapCell(Ask, TargetCell):
     """One map: the arguments of `nabla map`."""
 
     problem: str = "sac_quadratic"
-    x: str = "tau=0.3:3:log"
-    y: str = "distance=0:1.5"
-    estimators: tuple[str, ...] = ()
-    by: str = "variance"
-    entry: str = "total"
-    grid: int | None = None
-    estimates: int = 2000
-    seed: int = 0
-    set: dict[str, float] = field(default_factory=dict)
-    mu: tuple[float, ...] = ()
-    log_std: tuple[float, ...] = ()
-    logits: tuple[float, ...] = ()
-    alpha: float | None = None
-    squash: bool = False
+
+    def __post_init__(self) -> None:
+        Target.__post_init__(self)
+        Ask.__post_init__(self)
 
     def check(self) -> None:
         if self.by not in ("variance", "q"):  # seconds are the machine's
             raise ValueError(f"by must be variance or q, got {self.by!r}")
-        if self.grid is not None and not 2 <= self.grid <= 1000:
-            raise ValueError(f"grid must lie in [2, 1000], got {self.grid}")
-        if self.estimates < 2:
-            raise ValueError(f"estimates must be ≥ 2, got {self.estimates}")
-        family = load_family(self.problem, *self._given())
+        family = load_family(self.target)
         axes, _ = parse_axes(family, (self.x, self.y), 2)
         policy = family.at(**{name: values[0].item() for name, values in axes.items()}).policy
         pick_estimators(policy, self.estimators)
@@ -182,10 +157,7 @@ class MapCell:
             raise ValueError(f"entry must be one of {', '.join(known)}, got {self.entry!r}")
 
     def compute(self, folder: Path) -> Any:
-        found = mapped(
-            *(self.problem, self.x, self.y, self.estimators, self.by, self.entry),
-            *(self.grid, self.estimates, self.seed, self._given()),
-        )
+        found = mapped(self.target, self)
         result = found.result
         return {
             "names": result.names,
@@ -195,10 +167,6 @@ class MapCell:
             "decided": result.decided.tolist(),
             "left_out": found.skipped | found.same,
         }
-
-    def _given(self) -> tuple[Any, ...]:
-        settings = [f"{key}={value}" for key, value in self.set.items()]
-        return (settings, self.mu, self.log_std, self.logits, self.alpha, self.squash)
 
 
 CELLS: dict[str, Any] = {

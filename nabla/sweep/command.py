@@ -15,10 +15,8 @@ from typing import Annotated, Any
 import tyro
 from tqdm import tqdm
 
-from nabla.sweep.cells import CELLS, require_types
 from nabla.sweep.engines import Done, pmap
 from nabla.sweep.store import Store
-from sac_minimal.checkpoint import locked
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,8 @@ class Sweep:
 
     def cells(self) -> list[Any]:
         """One configuration a cell, all of them buildable; ValueError with the allowed names."""
+        from nabla.sweep.cells import CELLS, require_types
+
         if self.command not in CELLS:
             raise ValueError(f"unknown command {self.command!r}; a sweep is of {', '.join(CELLS)}")
         kind = CELLS[self.command]
@@ -115,6 +115,8 @@ def run_cells(
     given: Sequence[Any], out: Path, engine: str = "loky", retry_failed: bool = False
 ) -> Store:
     """Runs the cells that `out` does not hold yet; a cell that fails does not stop the others."""
+    from sac_minimal.checkpoint import locked
+
     cells = {identity(cell): cell for cell in given}
     with locked(out):
         store = Store(out / "cells.sqlite")

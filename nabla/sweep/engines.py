@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+from nabla.foreign import attempt
 
 PATIENCE = 5  # seconds to find a scheduler
 
@@ -43,6 +43,8 @@ def pmap(fn: Callable[[Any], Any], items: Sequence[Any], engine: str = "loky") -
 
 def single_threaded(fn: Callable[[Any], Any], item: Any) -> Any:
     """fn(item) on one thread."""
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -53,10 +55,9 @@ def single_threaded(fn: Callable[[Any], Any], item: Any) -> Any:
 
 def _serial(fn: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Done]:
     for index, item in enumerate(items):
-        try:
-            yield Done(index, single_threaded(fn, item), None)
-        except Exception as error:  # of one item: the others go on
-            yield Done(index, None, told(error))
+        found = attempt(single_threaded, fn, item)  # if one fails, the others go on
+        failed = isinstance(found, Exception)
+        yield Done(index, None, told(found)) if failed else Done(index, found, None)
 
 
 def _loky(fn: Callable[[Any], Any], items: Sequence[Any], workers: int) -> Iterator[Done]:

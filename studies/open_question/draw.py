@@ -21,7 +21,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from estimators.files import write_atomically
-from nabla.figures import save_figure, style
+from nabla.figures import style
+from nabla.output import save_figure
 from nabla.statistics import bootstrap_band, interquartile_mean
 
 HERE = Path(__file__).parent

@@ -1,0 +1,40 @@
+"""Code that is somebody else's may raise anything, and may leave: a finding, not a crash."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def attempt(f: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Exception:
+    """f(…), or what it raised; a sys.exit() of theirs is an error too."""
+    try:
+        return f(*args, **kwargs)
+    except SystemExit as left:
+        error = ValueError(f"what it ran called exit({left.code!r}), so it was left")
+        return error.with_traceback(left.__traceback__)
+    except Exception as error:
+        return error
+
+
+def told(error: Exception) -> str:
+    """What an error says, in one line; its type where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def load_object(name: str) -> Any:
+    """`module:attribute`, with the current directory on the path."""
+    module, _, attribute = name.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    loaded = attempt(importlib.import_module, module)
+    if isinstance(loaded, Exception):
+        why = f"{type(loaded).__name__}: {loaded}"
+        raise ValueError(f"cannot import {module!r} from {os.getcwd()}: {why}")
+    if not hasattr(loaded, attribute):
+        raise ValueError(f"module {module!r} has no attribute {attribute!r}")
+    return getattr(loaded, attribute)

@@ -1,0 +1,170 @@
+"""What `nabla probe` measures: estimators at an actor's outputs, and in its parameters."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from estimators import (
+    Estimator,
+    Gaussian,
+    Moments,
+    Noise,
+    Objective,
+    Policy,
+    Report,
+    exact_gradient,
+    measure,
+)
+from estimators.files import write_atomically
+from nabla.catalogue import pick_estimators
+from nabla.compare.measuring import single_samples
+from nabla.figures import Z95, bars, label_of
+from nabla.output import save_figure
+from nabla.runs.landscape import Landscape
+from nabla.runs.saved import saved_agent, saved_checkpoint
+from nabla.table import render, with_error
+from sac_minimal.checkpoint import load
+from sac_minimal.networks import Network
+from sac_minimal.replay import Replay
+from sac_minimal.sac import SAC
+
+SAMPLES = 300  # for the violins
+
+
+def actor_table(seen: Sequence[tuple[Report, Moments]], states: int) -> str:
+    rows = [
+        [
+            label_of(r.estimator),
+            with_error(r.total_variance / states, r.total_variance_sem / states),
+            with_error(float(inside.mean), float(inside.sem)),
+            f"{r.q_evaluations:g}",
+            "–" if r.exact is None else f"{r.worst_z:.1f}",
+        ]
+        for r, inside in seen
+    ]
+    header = ["estimator", "variance a state", "variance in the actor", "Q evals", "|bias|/se"]
+    return render(header, rows)
+
+
+def save_actor(inside: dict[str, Moments], title: str, folder: Path, command: str) -> list[Path]:
+    """The variances in the actor's parameters: a table, and bars with 95 % intervals."""
+    rows = [f"{name},{float(m.mean)},{float(m.sem)},{m.n}" for name, m in inside.items()]
+    table = folder / "actor.csv"
+    write_atomically(table, "\n".join(["estimator,variance,variance_sem,draws", *rows]) + "\n")
+    figure = Figure(figsize=(7, 1.2 + 0.26 * len(inside)), layout="constrained")
+    best = sorted(inside.items(), key=lambda pair: float(pair[1].mean))
+    bars(ax := figure.subplots(), {k: (float(m.mean), Z95 * float(m.sem)) for k, m in best})
+    ax.set_xlabel("total variance of the mean loss's gradient in the actor")
+    ax.set_title(title)
+    return [table, *save_figure(figure, folder / "actor", command)]
+
+
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """An agent as it was, at states that it had seen."""
+
+    agent: SAC
+    obs: torch.Tensor
+    policy: Policy
+    objective: Objective
+
+    def landscape(self, seed: int) -> Landscape | None:
+        """None unless the policy is Gaussian."""
+        if not isinstance(self.policy, Gaussian) or not float(self.agent.alpha):
+            return None
+        return Landscape.sampled(self.policy, self.objective, Noise(seed + 2))
+
+
+def situation(run: Path, states: int, at: int, seed: int) -> Situation:
+    agent = saved_agent(run, at)
+    obs = replayed_states(run, agent, states, at, seed)
+    objective = agent.objective([p.detach() for p in agent.trained["critics"]], obs)
+    return Situation(agent, obs, agent.policy(obs).detach(), objective)
+
+
+def probed(
+    where: Situation,
+    estimators: tuple[str, ...],
+    estimates: int,
+    through: int,
+    n: int | None,
+    seed: int,
+) -> Iterator[tuple[Report, Moments, np.ndarray]]:
+    """For each estimator: at the actor's outputs, in its parameters, and a few single samples.
+
+    Estimators that do not apply are left out with a word, unless they were named.
+    """
+    agent, policy, objective = where.agent, where.policy, where.objective
+    # A ReLU critic has too many kinks for nodes; over discrete actions the sum is exact anyway.
+    exact = exact_gradient(policy, objective) if agent.space.discrete else None
+    chosen = pick_estimators(policy, estimators)
+    for name, base in tqdm(chosen.items(), leave=False, disable=None):
+        estimator: Estimator = base if n is None else partial(base, n=n)
+        try:
+            report = measure(
+                estimator,
+                policy,
+                objective,
+                estimates=estimates,
+                rng=Noise(seed),
+                exact=exact,
+                name=name,
+                problem=f"{agent.config.task}, sum over {len(where.obs)} states",
+            )
+        except (ValueError, TypeError) as error:
+            if estimators:
+                raise
+            print(f"left out {name}: {error}")
+            continue
+        inside = parameter_variance(agent, estimator, objective, where.obs, through, seed)
+        yield report, inside, single_samples(estimator, policy, objective, Noise(seed + 1), SAMPLES)
+
+
+def replayed_states(run: Path, agent: SAC, count: int, at: int, seed: int) -> torch.Tensor:
+    """[count, observations], uniformly from what the run had stored at that checkpoint."""
+    slack = agent.config.checkpoint_every + 2 * agent.config.envs
+    replay = Replay(run / "replay.f32", agent.space, agent.config.replay, slack)
+    path = saved_checkpoint(run, at)
+    written = load(path, agent).get("written")
+    if not isinstance(written, int):
+        raise ValueError(f"{path} does not say how much its run had seen")
+    replay.count = written
+    if count > (there := min(replay.count, replay.capacity)):
+        raise ValueError(f"states must be ≤ {there:,}, what the run had stored; got {count:,}")
+    return replay.sample(count, torch.Generator().manual_seed(seed)).obs
+
+
+def parameter_variance(
+    agent: SAC,
+    estimator: Estimator,
+    objective: Objective,
+    obs: torch.Tensor,
+    draws: int,
+    seed: int,
+) -> Moments:
+    """Moments of ‖g − ḡ‖²·draws/(draws − 1), g the gradient of the mean loss in the actor."""
+    rng, actor = Noise(seed), agent.trained["actor"]
+    gradients = torch.stack(
+        [
+            flat(
+                torch.autograd.grad(
+                    estimator(agent.policy(obs), objective, rng).mean(), actor, allow_unused=True
+                ),
+                actor,
+            )
+            for _ in range(draws)
+        ]
+    )
+    squares = ((gradients - gradients.mean(0)) ** 2).sum(1) * draws / (draws - 1)
+    return Moments.of(squares)
+
+
+def flat(gradients: tuple[torch.Tensor | None, ...], like: Network) -> torch.Tensor:
+    pairs = zip(gradients, like, strict=True)
+    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])
