@@ -51,13 +51,9 @@ def exact_gradient(policy: Policy, objective: Objective, *, tolerance: float = R
 def exact_or_none(
     policy: Policy, objective: Objective, *, tolerance: float = ROUNDING
 ) -> Exact | None:
-    """`exact_gradient`, or None beyond its reach. tolerance: relative to the scale, where the nodes
-    are adaptive; as exact as float64 allows by default."""
-    mu = policy.parameters().get("mu")
+    """`exact_gradient`, or None beyond its reach."""
     try:
-        if mu is None or mu.shape[-1] <= MAX_DRAWS:
-            return exact_mean(score_function, policy, objective, tolerance=tolerance)
-        return exact_gradient(policy, objective)
+        return exact_gradient(policy, objective, tolerance=tolerance)
     except TooManyNodes:
         return None
 
