@@ -26,7 +26,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sac_child import PEERS, ask
+from sac_jobs import PEERS, ask
 from sac_ours import VARIANTS
 from sac_peers import environment
 from scipy.stats import trim_mean

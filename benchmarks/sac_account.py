@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sac_jobs import Stop, ask
 from torch._inductor import config as inductor
 from torch.profiler import ProfilerActivity, profile
 
@@ -29,10 +30,6 @@ PARTS: dict[str, tuple[type, str]] = {
     "interact": (training.Loop, "_interact"),
     "sample": (training.Replay, "sample"),
 }
-
-
-class Stop(Exception):
-    """The measurement is complete."""
 
 
 def account(train: Callable[..., None], job: dict[str, Any]) -> dict[str, float]:
@@ -94,7 +91,6 @@ def timed(parts: dict[str, list[float]]) -> Iterator[None]:
 
 def report() -> str:
     from gradients import processor
-    from sac_child import ask
 
     found = ask(sys.executable, JOB | {"kind": "account", "name": "compiled"})
     floor = ask(sys.executable, JOB | {"kind": "floor"})

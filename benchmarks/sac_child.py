@@ -1,15 +1,14 @@
 """One training or measurement in a process of its own; prints one line of JSON.
 
-Started by sac_speed.py and learning_curves.py with the Python of our environment or of the peers',
-and with the job as JSON on the command line. So many threads mean so many cores: JAX has no setting
-for its threads, but keeps to the cores it is allowed.
+Started through sac_jobs.py with the Python of our environment or of the peers', and with the job as
+JSON on the command line. So many threads mean so many cores: JAX has no setting for its threads,
+but keeps to the cores it is allowed.
 """
 
 import contextlib
 import json
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,27 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sac_jobs import PEERS, Stop
+
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE / "sac_peers"))
-PEERS = ("sb3", "sbx", "cleanrl")
-
-
-class Stop(Exception):
-    """The measurement is complete."""
-
-
-def ask(python: Path | str, job: dict[str, Any]) -> dict[str, Any]:
-    """The answer of a child process; RuntimeError, with its last line of errors, if it fails."""
-    threads = str(job["threads"])
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    environment = {**os.environ, **dict.fromkeys(names, threads), "JAX_PLATFORMS": "cpu"}
-    command = [python, "-W", "ignore", Path(__file__), json.dumps(job)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise RuntimeError(lines[-1])
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
 
 
 def keep_to(threads: int, slot: int) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from gradients import processor
-from sac_child import PEERS, ask
+from sac_jobs import PEERS, ask
 from sac_peers import environment
 
 from estimators.files import write_atomically

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from estimators.globals import draw_seed, seeded_globals
 from estimators.noise import Noise
-from estimators.policies import Policy
-from estimators.quadrature import TooManyNodes
+from estimators.policies import Policy, TooManyNodes
 
 Make = Callable[[dict[str, Tensor]], torch.distributions.Distribution]
 
@@ -21,13 +20,18 @@ def from_distribution(make: Make, **parameters: Tensor) -> Policy:
         from_distribution(lambda p: Independent(Beta(p["a"].exp(), p["b"].exp()), 1), a=…, b=…)
 
     The parameters must broadcast: with [rows, …] in front, `make` gives that many independent
-    distributions, of actions with one axis. Seeded from rng; the global generator is put back.
+    distributions, of actions with one axis, or of indices. Seeded from rng; the global generator
+    is put back. Every action, the pathwise gradient and the entropy are there where torch has them.
     """
 
     class Distributed(Policy):
         @property
         def batch(self) -> torch.Size:
             return make(self.parameters()).batch_shape
+
+        @property
+        def action(self) -> torch.Size:
+            return make(self.parameters()).event_shape
 
         def sample(self, n: int, rng: Noise) -> Tensor:
             with seeded_globals(draw_seed(rng)):
@@ -43,14 +47,38 @@ def from_distribution(make: Make, **parameters: Tensor) -> Policy:
         def log_prob(self, a: Tensor) -> Tensor:
             return make(self.parameters()).log_prob(a)
 
-        def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:
-            raise TooManyNodes("a torch distribution has no quadrature nodes: measure it instead")
+        def entropy(self) -> Tensor:
+            distribution = make(self.parameters())
+            try:
+                return distribution.entropy()
+            except NotImplementedError:
+                raise TypeError(f"no entropy of {type(distribution).__name__} in torch") from None
 
-    fields = [(name, Tensor) for name in parameters]
-    kind: Any = make_dataclass("Distributed", fields, bases=(Distributed,), frozen=True, eq=False)
-    policy: Policy = kind(**parameters)
-    if len(make(parameters).event_shape) != 1:
+        def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:
+            distribution = make(self.parameters())
+            if not (self.discrete and distribution.has_enumerate_support):
+                raise TooManyNodes(
+                    f"torch's {type(distribution).__name__} has no quadrature nodes: measure it "
+                    "instead"
+                )
+            a = distribution.enumerate_support()
+            return a, distribution.log_prob(a).exp()
+
+    given = make(parameters)
+    if len(given.event_shape) != 1 and not (given.event_shape == () and _discrete(given)):
         raise ValueError(
             "an action must have one axis: wrap the distribution in torch's Independent(…, 1)"
         )
+    fields = [(name, Tensor) for name in parameters]
+    kind: Any = make_dataclass("Distributed", fields, bases=(Distributed,), frozen=True, eq=False)
+    kind.discrete = _discrete(given)
+    policy: Policy = kind(**parameters)
     return policy
+
+
+def _discrete(distribution: torch.distributions.Distribution) -> bool:
+    try:
+        support = distribution.support
+    except NotImplementedError:
+        return False
+    return bool(getattr(support, "is_discrete", False)) and distribution.has_enumerate_support

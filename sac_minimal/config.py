@@ -3,7 +3,10 @@
 import json
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from estimators import Entry
 
 Version = Literal["1", "2", "3", "ddpg", "td3"]
 COUNTS = """steps n components hidden batch replay updates_per_step envs eval_every eval_episodes
@@ -30,8 +33,9 @@ class Config:
     (implicit for a mixture) or, for discrete actions, exact."""
     n: int = 1
     """Actions averaged inside one estimate."""
-    policy: Literal["", "gaussian", "mixture", "categorical"] = ""
-    """By default gaussian, or categorical for discrete actions."""
+    policy: str = ""
+    """gaussian, mixture, categorical, …: a name of estimators.POLICIES; by default gaussian, or
+    categorical for discrete actions."""
     components: int = 4
     """Of a mixture policy."""
     squash: bool = True
@@ -98,14 +102,15 @@ class Config:
 
     def resolve(self, discrete: bool) -> tuple[str, str]:
         """The policy and the estimator for a task: ValueError if they do not fit it."""
+        from estimators import POLICIES
+
         policy = self.policy or ("categorical" if discrete else "gaussian")
-        if (policy == "categorical") != discrete:
+        if policy not in POLICIES:
+            raise ValueError(f"unknown policy {policy!r}; known: {', '.join(POLICIES)}")
+        if POLICIES[policy].discrete != discrete:
             kind = "discrete" if discrete else "continuous"
             raise ValueError(f"{self.task} has {kind} actions: a {policy} policy does not fit")
-        from estimators import CATALOGUE
-        from estimators.policies import POLICIES
-
-        known = CATALOGUE[POLICIES[policy]]
+        known = rows(policy)
         estimator = self.estimator or next(iter(known))
         if estimator not in known:
             raise ValueError(
@@ -130,3 +135,17 @@ class Config:
             return cls(**data)
         except TypeError as error:
             raise ValueError(f"not a saved configuration: {error}") from None
+
+
+def rows(policy: str) -> "dict[str, Entry]":
+    """The estimators for that policy; the first drives its actor unless another is named.
+
+    The library is imported here: a configuration alone needs no torch.
+    """
+    import torch
+
+    from estimators import POLICIES, applicable
+
+    kind, dim = POLICIES[policy], 2
+    size = sum(map(math.prod, kind.shapes(dim).values()))
+    return applicable(kind.from_numbers(torch.zeros(size), dim))[0]

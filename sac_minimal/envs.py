@@ -70,7 +70,7 @@ class Goal:
         self.rng.bit_generator.state = json.loads(str(state["rng"]))
 
 
-OWN = {
+TASKS = {
     "PointMass": lambda: Goal([[0.8, 0.5]], start=1.0),
     "FourWay": lambda: Goal([[1, 0], [-1, 0], [0, 1], [0, -1]], start=0.05),
 }
@@ -100,7 +100,7 @@ def _gymnasium(task: str) -> Any:
     except ModuleNotFoundError as error:
         raise ValueError(
             f"{task} needs a package ({error}): python3 bootstrap.py {'dm' if dm else 'mujoco'} "
-            f"(without it there are {', '.join(OWN)})"
+            f"(without it there are {', '.join(TASKS)})"
         ) from None
     return gymnasium
 
@@ -254,4 +254,4 @@ def _plain(value: Any) -> Any:
 
 def make(task: str) -> Simulator:
     """The task of that name; ValueError if there is none or its spaces do not fit."""
-    return OWN[task]() if task in OWN else Gym(task)
+    return TASKS[task]() if task in TASKS else Gym(task)

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from estimators import Categorical, Gaussian, Mixture, Policy
+from estimators import POLICIES, Policy
 
 Network = list[Tensor]  # w [*copies, in, out], b [*copies, 1, out], w, b, …
-
-LOG_STD_RANGE = (-20.0, 2.0)  # of the actor's output, as in the published implementation
 
 
 def make_network(
@@ -47,35 +45,14 @@ def forward(network: Network, x: Tensor, hidden: torch.dtype | None = None) -> T
 
 def outputs(policy: str, actions: int, components: int) -> int:
     """How many numbers the actor puts out for a state."""
-    return {
-        "gaussian": 2 * actions,
-        "mixture": components * (1 + 2 * actions),
-        "categorical": actions,
-    }[policy]
+    return sum(map(math.prod, POLICIES[policy].shapes(actions, components).values()))
 
 
-def make_policy(kind: str, out: Tensor, actions: int) -> Policy:
-    """The policies that the actor's outputs [B, …] stand for."""
-    if kind == "categorical":
-        return Categorical(out)
-    if kind == "gaussian":
-        mu, log_std = out.chunk(2, -1)
-        return Gaussian(mu, log_std.clamp(*LOG_STD_RANGE))
-    components = out.shape[-1] // (1 + 2 * actions)
-    logits, rest = out.split([components, 2 * components * actions], -1)
-    mu, log_std = rest.unflatten(-1, (2, components, actions)).unbind(-3)
-    return Mixture(logits, mu, log_std.clamp(*LOG_STD_RANGE))
-
-
-def central(policy: Policy) -> Tensor:
-    """μ, of the likeliest component of a mixture; the likeliest choice of a categorical: [B, …]."""
-    p = policy.parameters()
-    if isinstance(policy, Categorical):
-        return p["logits"].argmax(-1)
-    if isinstance(policy, Gaussian):
-        return p["mu"]
-    k = p["logits"].argmax(-1)[..., None, None]
-    return p["mu"].gather(-2, k.expand(*k.shape[:-1], p["mu"].shape[-1]))[..., 0, :]
+def make_policy(policy: str, out: Tensor, actions: int, components: int = 1) -> Policy:
+    """The policies that the actor's outputs [B, …] stand for, kept within the policy's limits."""
+    kind = POLICIES[policy]
+    free = kind.from_numbers(out, actions, components).parameters()
+    return kind(**{k: p.clamp(*kind.limits[k]) if k in kind.limits else p for k, p in free.items()})
 
 
 def q_values(

@@ -10,14 +10,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from estimators import CATALOGUE, Noise, Objective, Policy, log_det_tanh, squash
-from estimators.policies import POLICIES
+from estimators import Noise, Objective, Policy, log_det_tanh, squash
 from sac_minimal.adam import Adam
-from sac_minimal.config import Config
+from sac_minimal.config import Config, rows
 from sac_minimal.envs import Space
 from sac_minimal.networks import (
     Network,
-    central,
     forward,
     make_network,
     make_policy,
@@ -37,7 +35,7 @@ class SAC:
     def __init__(self, config: Config, space: Space, rng: Noise) -> None:
         self.config, self.space = config, space
         self.kind, name = config.resolve(space.discrete)
-        self.estimator = partial(CATALOGUE[POLICIES[self.kind]][name], n=config.n)
+        self.estimator = partial(rows(self.kind)[name], n=config.n)
         self.squash = config.squash and not space.discrete
         self.trained = self.networks(rng.generator)
         self.targets = {k: [p.detach().clone() for p in self.trained[k]] for k in self.TARGETS}
@@ -71,7 +69,8 @@ class SAC:
 
     def policy(self, obs: Tensor) -> Policy:
         """π(·|s) for each state: [B, o] -> a batch of B policies (in u-space if squashed)."""
-        return make_policy(self.kind, self.forward(self.trained["actor"], obs), self.space.actions)
+        out = self.forward(self.trained["actor"], obs)
+        return make_policy(self.kind, out, self.space.actions, self.config.components)
 
     def q(self, critics: Network, obs: Tensor, a: Tensor) -> Tensor:
         """Q_i(s, a): [B, o], [*n, B, d] (or indices [*n, B]) -> [critics, *n, B]."""
@@ -88,8 +87,8 @@ class SAC:
         return torch.tanh(u) if self.squash else u
 
     def central(self, obs: Tensor) -> Tensor:
-        """The action to evaluate: tanh μ, or the likeliest choice."""
-        u = central(self.policy(obs))
+        """The action to evaluate: tanh of the policy's central one, or the likeliest choice."""
+        u = self.policy(obs).central()
         return torch.tanh(u) if self.squash else u
 
     def soft_value(self, critics: Network, obs: Tensor, rng: Noise) -> Tensor:

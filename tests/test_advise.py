@@ -140,7 +140,7 @@ def test_what_is_not_available_is_left_out(wants, kept):
     assert ranked
 
 
-OWN = """
+TASKS = """
 import numpy as np
 import torch
 from estimators import Gaussian, Mixture, Objective
@@ -175,7 +175,7 @@ def simulator(a):
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    (tmp_path / "own_advice.py").write_text(OWN)
+    (tmp_path / "own_advice.py").write_text(TASKS)
     monkeypatch.chdir(tmp_path)
     sys.modules.pop("own_advice", None)
 

@@ -401,7 +401,7 @@ def test_bad_arguments_raise_one_sentence(arguments, options, words):
         check(*arguments, **options)
 
 
-OWN = """
+TASKS = """
 import torch
 from torch.distributions import Normal
 
@@ -421,7 +421,7 @@ def wrong(policy, objective, rng, n=1):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    (tmp_path / "own_loss.py").write_text(OWN)
+    (tmp_path / "own_loss.py").write_text(TASKS)
     monkeypatch.chdir(tmp_path)
     sys.modules.pop("own_loss", None)
 

@@ -83,7 +83,7 @@ def test_in_double_precision_a_slight_dependence_between_rows_is_found():
     assert "rows are not independent" in check(slight, POLICY, OBJECTIVE).headline
 
 
-OWN = """
+TASKS = """
 import sys
 from functools import partial
 import torch
@@ -102,7 +102,7 @@ COMMAND = ["own_faults:loss", "own_faults:Q", "--mu", "0.3", "-0.7", "--budget",
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    (tmp_path / "own_faults.py").write_text(OWN)
+    (tmp_path / "own_faults.py").write_text(TASKS)
     monkeypatch.chdir(tmp_path)
     sys.modules.pop("own_faults", None)
 

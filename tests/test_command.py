@@ -51,7 +51,7 @@ def test_compare_is_reproducible(capsys, tmp_path):
     assert reports[0].moments.mean.tolist() == reports[1].moments.mean.tolist()
 
 
-OWN = """
+TASKS = """
 import torch
 from estimators import Gaussian, Objective
 from toy_problems import Problem
@@ -94,7 +94,7 @@ number = 3
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    (tmp_path / "own_problem.py").write_text(OWN)
+    (tmp_path / "own_problem.py").write_text(TASKS)
     (tmp_path / "own_broken.py").write_text("None.gone")
     monkeypatch.chdir(tmp_path)
     sys.modules.pop("own_problem", None)

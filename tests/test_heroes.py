@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from nabla.course.book.heroes import DIMENSIONS, kl_landscape, variance_map
-from toy_problems.theory.sac import report_kl, score_beats_eq13
+from toy_problems.theory import report_kl, score_beats_eq13
 
 
 def test_the_landscape_is_the_divergence():

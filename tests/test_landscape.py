@@ -16,7 +16,7 @@ from estimators import (
     measure,
     score_function,
 )
-from nabla.runs.landscape import landscape
+from nabla.runs.landscape import Landscape
 from toy_problems.theory import quadratic_critic
 from toy_problems.theory.local import local_variances
 
@@ -72,7 +72,7 @@ def test_landscape_of_a_quadratic():
     """Stein's estimate of the Hessian, in eight standard errors; τ = kσ²/α."""
     policy, objective, slope, hessian = quadratic(3)
     batch = policy.map(lambda p: p.expand(2, 3))
-    seen = landscape(batch, objective, Noise(1), draws=20_000)
+    seen = Landscape.sampled(batch, objective, Noise(1), draws=20_000)
     K, sigma = hessian, policy.log_std.exp().numpy()
     # Var(∂_i Q ε_j/σ_j) ≤ (|K|² σ²) (E ε⁴ = 3) and the centred slope leaves no other part
     bound = 8 * np.sqrt(3 * ((K * sigma) ** 2).sum() / 20_000) / sigma.min()
@@ -88,5 +88,5 @@ def test_curvature_of_a_kink_is_seen():
     policy = Gaussian(
         torch.zeros(1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
     )
-    seen = landscape(policy, Objective(lambda a: -a.abs().sum(-1)), Noise(0), draws=100_000)
+    seen = Landscape.sampled(policy, Objective(lambda a: -a.abs().sum(-1)), Noise(0), draws=100_000)
     assert seen.curvature[0, 0] == pytest.approx(2 / np.sqrt(2 * np.pi), abs=8 * 0.61 / 316)

@@ -216,7 +216,7 @@ def test_every_closed_form_on_a_map_is_the_map_s():
                     assert abs(sheet.variance[0, 0] - form[i]) < 1e-9 * (1 + form[i]), estimator
 
 
-OWN = """
+TASKS = """
 import math, torch
 from estimators import Gaussian, Objective
 from toy_problems import Problem
@@ -248,7 +248,7 @@ def needs(a, w):
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    (tmp_path / "own_maps.py").write_text(OWN)
+    (tmp_path / "own_maps.py").write_text(TASKS)
     monkeypatch.chdir(tmp_path)
     sys.modules.pop("own_maps", None)
 

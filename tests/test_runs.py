@@ -13,8 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from estimators import CATALOGUE, Noise
-from estimators.policies import POLICIES
+from estimators import CATALOGUE, POLICIES, Noise
 from nabla.cli import main
 from nabla.runs.saved import saved_agent
 from nabla.statistics import bootstrap_band, interquartile_mean

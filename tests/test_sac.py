@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from estimators import (
     CATALOGUE,
+    POLICIES,
     Gaussian,
     Noise,
     Objective,
@@ -18,7 +19,6 @@ from estimators import (
     squash,
 )
 from estimators.compiled import Compiled
-from estimators.policies import POLICIES
 from sac_minimal.adam import Adam
 from sac_minimal.config import Config
 from sac_minimal.envs import Space

@@ -12,6 +12,8 @@ import sympy
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special
+from scipy.optimize import brentq, minimize_scalar
 from support import FLOAT, gaussian, t
 
 from estimators import (
@@ -144,6 +146,26 @@ def test_b2_no_ratio_exceeds_the_bound_and_one_attains_it(D):
         for i, got in enumerate(above):
             close(got, theory.eigenvalue(first + 2 * i, D))
     assert max(theory.ratios(D, ell, 60)[-1] for ell in range(2)) <= theory.bound(D) + 1e-12
+
+
+@pytest.mark.parametrize("degree", [1, 2, 4, 7, 200])
+def test_b2_ratios_in_hermite_s_polynomials(degree):
+    """D = 1 without sectors. In h_n, normalised: PW = Σ n c_n²; SF* = E[(F − b)² ε²] with the best
+    b, E[h_n² ε²] = 2n + 1, E[h_n h_{n+2} ε²] = √((n + 1)(n + 2)), and b takes 2c_2² off."""
+    n = np.arange(1, degree + 1)
+    beside = np.sqrt((n + 1.0) * (n + 2))[: max(degree - 2, 0)]
+    score = np.diag(2.0 * n + 1)
+    if degree > 2:
+        score += np.diag(beside, 2) + np.diag(beside, -2)
+    if degree > 1:
+        score[1, 1] -= 2
+    own = scipy.linalg.eigh(score, np.diag(1.0 * n), eigvals_only=True)
+    sizes = {0: degree // 2 + 1, 1: (degree + 1) // 2}
+    found = np.sort(
+        np.concatenate([theory.ratios(1, ell, k) for ell, k in sizes.items() if k > 1 - ell])
+    )
+    assert np.abs(found - own).max() < 1e-11
+    close(theory.smallest_ratio(degree), own[0], 1e-12)
 
 
 def test_b2_the_spectrum_reaches_down_to_zero():
@@ -476,6 +498,15 @@ def test_b9_landscape():
         exact = exact_gradient(*_report(phi, m, log_std))
         close(slope, float(exact["mu"]))
         close(log_slope, float(exact["log_std"]))
+        sides = [
+            (
+                theory.report_kl_slopes(m, phi + a, log_std + b),
+                theory.report_kl_slopes(m, phi - a, log_std - b),
+            )
+            for a, b in ((h, 0), (0, h))
+        ]
+        differences = [np.subtract(up, down) / (2 * h) for up, down in sides]
+        assert np.abs(theory.report_kl_hessian(m, phi, log_std) - differences).max() < 1e-7
     m = theory.critical_separation()
     assert theory.report_curvature(0.99 * m) > 0 > theory.report_curvature(1.01 * m)
     free = math.exp(theory.centred_log_std(2.0))  # σ free: a minimum again, of curvature 1/σ²
@@ -489,6 +520,36 @@ def test_b9_landscape():
         assert max(map(abs, theory.report_kl_slopes(separation, *at))) < 1e-9
         centre = theory.report_kl(separation, 0.0, theory.centred_log_std(separation))
         assert (theory.report_kl(separation, *at) < centre) == (separation > win)
+
+
+def test_b9_minima_by_profiles():
+    """σ solved for at each φ, along which the slope then changes sign from − to +: the minima, and
+    the separation from which there are any, by a route that shares no code with the first."""
+    eps = np.linspace(-13, 13, 5001)
+    w = np.exp(-(eps**2) / 2)
+    w /= w.sum()
+
+    def pull(m, phi, sigma):
+        """−(log h)′: a weighted mean of the distances to the two modes."""
+        a = phi + sigma * eps
+        return a + m - 2 * m * special.expit(2 * m * a)
+
+    def profile(phi, m):
+        """∂/∂φ of KL(N(φ, σ²)‖h) at the σ that is best for that φ, and that σ."""
+        sigma = brentq(lambda s: w @ (eps * pull(m, phi, s)) - 1 / s, 0.2, m + 2, xtol=1e-15)
+        return w @ pull(m, phi, sigma), sigma
+
+    def dip(m):
+        """φ > 0 where that slope is least."""
+        bounds = (0.3 * m, m)
+        return minimize_scalar(lambda p: profile(p, m)[0], bounds=bounds, method="bounded").x
+
+    close(theory.side_separation(), brentq(lambda m: profile(dip(m), m)[0], 1.8, 3.0), 1e-10)
+    for m in (2.42, 2.8, 3.0, 5.0):
+        phi = brentq(lambda p, m=m: profile(p, m)[0], dip(m), m + 1, xtol=1e-15)
+        found = theory.side_minimum(m)
+        close(found[0], phi, 1e-12)
+        close(math.exp(found[1]), profile(phi, m)[1], 1e-12)
 
 
 def test_b9_the_report_s_example_at_zero():

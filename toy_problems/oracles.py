@@ -6,7 +6,7 @@ import math
 import numpy as np
 import torch
 
-from estimators import Categorical, Gaussian, Mixture, Objective, Policy
+from estimators import Gaussian, Mixture, Objective, Policy
 from estimators.gradients import Gradient
 
 
@@ -93,9 +93,10 @@ def finite_difference_gradient(
 
 def _grid(policy: Policy, order: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Actions and weights with Σ w F(a) ≈ E_π[F(a)]."""
-    if isinstance(policy, Categorical):
+    if policy.discrete:
         return policy.nodes()
-    assert isinstance(policy, Gaussian | Mixture)
+    if not isinstance(policy, Gaussian | Mixture):
+        raise TypeError(f"no grid for a {type(policy).__name__} policy")
     line = torch.linspace(-9, 9, order, dtype=torch.float64)
     eps = torch.cartesian_prod(*[line] * policy.mu.shape[-1]).view(-1, policy.mu.shape[-1])
     eps = eps[(eps**2).sum(-1) <= 81]  # beyond, weights of 3e-18 and less

@@ -96,7 +96,10 @@ class Policy(ABC):
         )
 
     def entropy(self) -> Tensor:
-        """H(π) = −E[log π] in closed form, [*batch]; TypeError where there is none."""
+        """H(π) = −E[log π], a sum over the actions or in closed form, [*batch]; else TypeError."""
+        if self.discrete:
+            a, w = self.nodes()
+            return -(w * self.log_prob(a)).sum(0)
         raise TypeError(f"no closed-form entropy for a {type(self).__name__} policy")
 
     def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:

@@ -89,7 +89,7 @@ class Check:
 
 
 @dataclass
-class Evidence:
+class Record:
     """What a claim's test computed; maybe with a function that draws it."""
 
     checks: list[Check] = field(default_factory=list)
@@ -126,11 +126,11 @@ class Claim:
     correction: str
     matters: int
     test: str
-    gather: Callable[[Evidence], None]
+    gather: Callable[[Record], None]
 
     @cached_property
-    def evidence(self) -> Evidence:
-        evidence = Evidence()
+    def evidence(self) -> Record:
+        evidence = Record()
         self.gather(evidence)
         return evidence
 
@@ -156,13 +156,14 @@ class Claim:
 
 def claim(
     id: str, where: str, says: str, verdict: str, correction: str = "", matters: int = MISLEADS
-) -> Callable[[Callable[[Evidence], None]], Callable[[], None]]:
+) -> Callable[[Callable[[Record], None]], Callable[[], None]]:
     """Make a function that gathers evidence into a test of the claim, kept as its `.claim`."""
     if verdict not in VERDICTS:
         raise ValueError(f"unknown verdict {verdict!r}; known: {', '.join(VERDICTS)}")
 
-    def decorate(gather: Callable[[Evidence], None]) -> Callable[[], None]:
-        test = f"tests/claims/{gather.__module__}.py::{gather.__name__}"
+    def decorate(gather: Callable[[Record], None]) -> Callable[[], None]:
+        module = gather.__module__.rpartition(".")[2]
+        test = f"tests/claims/{module}.py::{gather.__name__}"
         this = Claim(id, where, says, verdict, correction, matters, test, gather)
 
         def run() -> None:

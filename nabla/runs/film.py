@@ -12,7 +12,7 @@ from PIL import Image
 
 from estimators import Noise
 from nabla.foreign import attempt
-from sac_minimal.envs import OWN, Goal, Gym
+from sac_minimal.envs import TASKS, Goal, Gym
 
 FPS = 30
 
@@ -21,7 +21,7 @@ def film(
     agent: Any, task: str, steps: int, stochastic: bool, seed: int
 ) -> tuple[list[np.ndarray], float]:
     """Frames [height, width, 3] of one episode, and its return."""
-    env: Any = OWN[task]() if task in OWN else with_camera(task)
+    env: Any = TASKS[task]() if task in TASKS else with_camera(task)
     frames: list[np.ndarray] = []
     total, done, rng = 0.0, False, Noise(seed)
     obs = env.reset(seed)

@@ -49,30 +49,30 @@ class Landscape:
         return {name: value.tolist() for name, value in parts.items()} | {"alpha": self.alpha}
 
     @classmethod
+    def sampled(
+        cls, policy: Gaussian, objective: Objective, rng: Noise, draws: int = 4096, chunk: int = 256
+    ) -> "Landscape":
+        """E[∇∇Q] = E[∇Q ε'] Σ^{-1/2} (Stein's lemma): it is there even where Q has kinks, as a ReLU
+        network does, and ∇∇Q itself is zero almost everywhere."""
+        sigma = policy.log_std.detach().exp()
+        mu, d = policy.mu.detach(), sigma.shape[-1]
+        slope, bend = torch.zeros_like(mu), torch.zeros(*mu.shape, d).to(mu)
+        centre = torch.zeros_like(mu)  # of the noise: takes the slope's own noise off the bend
+        for start in range(0, draws, chunk):
+            eps = rng.normal((min(chunk, draws - start), *mu.shape), like=mu)
+            a = (mu + sigma * eps).requires_grad_()
+            (g,) = torch.autograd.grad(objective.Q(a).sum(), a)
+            slope, centre = slope + g.sum(0) / draws, centre + (eps / sigma).sum(0) / draws
+            bend += torch.einsum("mbi,mbj->bij", g, eps / sigma) / draws
+        bend -= torch.einsum("bi,bj->bij", slope, centre)
+        hessian = (bend + bend.mT) / 2
+        alpha = float(torch.as_tensor(objective.alpha).detach())
+        return cls(sigma.numpy(), slope.numpy(), hessian.numpy(), alpha)
+
+    @classmethod
     def from_lists(cls, lists: dict[str, Any]) -> "Landscape":
         """What `to_lists` made."""
         sigma, gradient, hessian = (
             np.asarray(lists[name]) for name in ("sigma", "gradient", "hessian")
         )
         return cls(sigma, gradient, hessian, lists["alpha"])
-
-
-def landscape(
-    policy: Gaussian, objective: Objective, rng: Noise, draws: int = 4096, chunk: int = 256
-) -> Landscape:
-    """E[∇∇Q] = E[∇Q ε'] Σ^{-1/2} (Stein's lemma): it is there even where Q has kinks, as a ReLU
-    network does, and ∇∇Q itself is zero almost everywhere."""
-    sigma = policy.log_std.detach().exp()
-    mu, d = policy.mu.detach(), sigma.shape[-1]
-    slope, bend = torch.zeros_like(mu), torch.zeros(*mu.shape, d).to(mu)
-    centre = torch.zeros_like(mu)  # of the noise drawn: takes the slope's own noise off the bend
-    for start in range(0, draws, chunk):
-        eps = rng.normal((min(chunk, draws - start), *mu.shape), like=mu)
-        a = (mu + sigma * eps).requires_grad_()
-        (g,) = torch.autograd.grad(objective.Q(a).sum(), a)
-        slope, centre = slope + g.sum(0) / draws, centre + (eps / sigma).sum(0) / draws
-        bend += torch.einsum("mbi,mbj->bij", g, eps / sigma) / draws
-    bend -= torch.einsum("bi,bj->bij", slope, centre)
-    hessian = (bend + bend.mT) / 2
-    alpha = float(torch.as_tensor(objective.alpha).detach())
-    return Landscape(sigma.numpy(), slope.numpy(), hessian.numpy(), alpha)

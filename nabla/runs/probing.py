@@ -26,7 +26,7 @@ from nabla.catalogue import pick_estimators
 from nabla.compare.measuring import single_samples
 from nabla.figures import Z95, bars, label_of
 from nabla.output import save_figure
-from nabla.runs.landscape import Landscape, landscape
+from nabla.runs.landscape import Landscape
 from nabla.runs.saved import saved_agent, saved_checkpoint
 from nabla.table import render, with_error
 from sac_minimal.checkpoint import load
@@ -78,7 +78,7 @@ class Situation:
         """None unless the policy is Gaussian."""
         if not isinstance(self.policy, Gaussian) or not float(self.agent.alpha):
             return None
-        return landscape(self.policy, self.objective, Noise(seed + 2))
+        return Landscape.sampled(self.policy, self.objective, Noise(seed + 2))
 
 
 def situation(run: Path, states: int, at: int, seed: int) -> Situation:

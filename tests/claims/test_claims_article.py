@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import torch
-from evidence import exact, flat, mean, normal_pdf, one_draw
 from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import gammaincinv, ndtr
@@ -43,6 +42,8 @@ from toy_problems.quantities import numbers
 from toy_problems.quantities import report as q
 from toy_problems.quantities.article import mixture_weight_variance
 from toy_problems.theory.squashed import expectation
+
+from .evidence import exact, flat, mean, normal_pdf, one_draw
 
 # The article's list of resources, in order; its brackets count from 1.
 RESOURCES = (

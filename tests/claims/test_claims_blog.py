@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import torch
-from evidence import control_suite, exact, mean
 from scipy.optimize import minimize
 
 from estimators import (
@@ -73,6 +72,8 @@ from toy_problems.tables.tabular import (
     sweep,
     td0,
 )
+
+from .evidence import control_suite, exact, mean
 
 ALPHA = 0.3
 THETA = np.array([[0.3, -0.4], [0.0, 1.1], [-0.7, 0.2]])

@@ -5,19 +5,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from evidence import (
-    EPS,
-    SIGMA,
-    actor_loss,
-    exact,
-    flat,
-    kl_to_well,
-    mean,
-    normal_pdf,
-    one_draw,
-    replay,
-    well,
-)
 from matplotlib.figure import Figure
 from scipy.integrate import quad
 from scipy.special import ndtr
@@ -59,7 +46,22 @@ from toy_problems.problems import FLOAT, gaussian, mixture_log_density
 from toy_problems.quantities import numbers
 from toy_problems.quantities import report as q
 from toy_problems.quantities import report_example as ex
+from toy_problems.theory import centred_log_std, report_kl, side_minimum
 from toy_problems.theory.squashed import expectation, modes
+
+from .evidence import (
+    EPS,
+    SIGMA,
+    actor_loss,
+    exact,
+    flat,
+    kl_to_well,
+    mean,
+    normal_pdf,
+    one_draw,
+    replay,
+    well,
+)
 
 # §2–3: from the divergence to the loss
 
@@ -127,7 +129,7 @@ def test_r04(e):
 def test_r05(e):
     p = build("report", phi=0.7)
     step = 1e-4
-    slope = (ex.reverse_kl(0.7 + step) - ex.reverse_kl(0.7 - step)) / (2 * step)
+    slope = (report_kl(2.0, 0.7 + step) - report_kl(2.0, 0.7 - step)) / (2 * step)
     e.printed(
         "∇J by the estimators is d/dφ KL(π‖h)", equal(exact(p.policy, p.objective)[0], slope, 1e-7)
     )
@@ -516,9 +518,9 @@ def test_r24(e):
 def test_r25(e):
     star, kl_star = numbers("R25.phi_star")[0], numbers("R25.kl_star")[0]
     grid = np.linspace(-3, 3, 121)
-    best = grid[np.argmin([ex.reverse_kl(x) for x in grid])]
+    best = grid[np.argmin([report_kl(2.0, x) for x in grid])]
     e.printed("argmin over φ of SAC's KL(π‖h) is that of KL(h‖π), 0", equal(abs(best), 0.0, 0.01))
-    e.corrected("KL(N(1.797, 1)‖h) < KL(N(0, 1)‖h)", below(kl_star, ex.reverse_kl(0.0)))
+    e.corrected("KL(N(1.797, 1)‖h) < KL(N(0, 1)‖h)", below(kl_star, report_kl(2.0, 0.0)))
     e.corrected("the curvature at 0 is negative", below(numbers("R25.curvature_0")[0], 0.0))
     p = build("report", phi=star)
     e.corrected("∇J at φ = 1.797", equal(exact(p.policy, p.objective)[0], 0.0))
@@ -527,14 +529,15 @@ def test_r25(e):
         below(numbers("R25.m_critical")[0], 2.0),
     )
     free = numbers("R25.sigma_free")[0]
-    e.corrected("σ free: N(0, 2.047²) beats N(1.797, 1)", below(ex.reverse_kl(0.0, free), kl_star))
+    e.corrected(
+        "σ free: N(0, 2.047²) beats N(1.797, 1)",
+        below(report_kl(2.0, 0.0, math.log(free)), kl_star),
+    )
     side, win = numbers("R25.m_side")[0], numbers("R25.m_win")[0]
     e.corrected("σ free: side minima appear before they win", below(side, win))
     e.corrected(
         "σ free, m = 3: the side wins",
-        below(
-            ex.reverse_kl(*ex.side_minimum(3.0), 3.0), ex.reverse_kl(0.0, ex.sigma_free(3.0), 3.0)
-        ),
+        below(report_kl(3.0, *side_minimum(3.0)), report_kl(3.0, 0.0, centred_log_std(3.0))),
     )
     e.figure = draw_both_divergences
 
@@ -542,7 +545,7 @@ def test_r25(e):
 def draw_both_divergences():
     figure = Figure(figsize=(7, 4), layout="constrained")
     ax, phi = figure.subplots(), np.linspace(-4, 4, 161)
-    ax.plot(phi, [ex.reverse_kl(x) for x in phi], label="KL(π‖h): what SAC minimises")
+    ax.plot(phi, [report_kl(2.0, x) for x in phi], label="KL(π‖h): what SAC minimises")
     ax.plot(phi, [ex.forward_kl(x) for x in phi], "--", label="KL(h‖π): what the report shows")
     for star in (-1, 1):
         ax.axvline(star * numbers("R25.phi_star")[0], color="grey", lw=0.8, ls=":")
@@ -691,7 +694,7 @@ def test_r31(e):
     "can be said: the example of this section does gain from a mixture.",
 )
 def test_r32(e):
-    gain = ex.reverse_kl(0.0, numbers("R25.sigma_free")[0])
+    gain = report_kl(2.0, 0.0, centred_log_std(2.0))
     e.known("a Gaussian stays this far from h, a mixture does not", below(0.2, gain))
 
 
@@ -779,7 +782,7 @@ def test_r34(e):
     e.printed("KL(mixture‖h)", equal(kl, 0.0))
     e.printed(
         "a Gaussian with free σ stays away",
-        below(kl + 0.2, ex.reverse_kl(0.0, numbers("R25.sigma_free")[0])),
+        below(kl + 0.2, report_kl(2.0, 0.0, centred_log_std(2.0))),
     )
     objective = Objective(mixture_log_density(2.0, 0.5, 2, 1), 1.0)
     e.printed("∇J at the mixture h", equal(exact(h, objective), [0.0] * 6))
@@ -794,7 +797,7 @@ def test_r34(e):
     "several tasks with several seeds each; `nabla train --policy mixture` does one run.",
 )
 def test_r35(e):
-    unimodal = ex.reverse_kl(0.0, ex.sigma_free(0.5), 0.5)
+    unimodal = report_kl(0.5, 0.0, centred_log_std(0.5))
     e.known("where exp Q has one peak (m = 0.5) a Gaussian is nearly exact", below(unimodal, 1e-3))
 
 

@@ -4,18 +4,6 @@ import math
 
 import numpy as np
 import torch
-from evidence import (
-    EPS,
-    SIGMA,
-    actor_loss,
-    exact,
-    flat,
-    kl_to_well,
-    mean,
-    normal_pdf,
-    one_draw,
-    replay,
-)
 
 from estimators import reparameterization, reparameterization_eq13, sticking_the_landing
 from estimators.gradients import row_gradients
@@ -38,6 +26,21 @@ from toy_problems.problems import FLOAT, gaussian
 from toy_problems.quantities import numbers
 from toy_problems.quantities import report as q
 from toy_problems.quantities import report_example as ex
+from toy_problems.theory import report_kl
+from toy_problems.theory.squashed import expectation
+
+from .evidence import (
+    EPS,
+    SIGMA,
+    actor_loss,
+    exact,
+    flat,
+    kl_to_well,
+    mean,
+    normal_pdf,
+    one_draw,
+    replay,
+)
 
 T = 0.7  # where μ(t) = 0.4t + sin t, σ(t) = e^{0.3t − 0.5}
 MU, DMU = 0.4 * T + math.sin(T), 0.4 + math.cos(T)
@@ -65,7 +68,7 @@ def derivative_at_t(through_density, through_action):
 def test_q01(e):
     p = build("report", phi=0.7)
     step = 1e-4
-    slope = (ex.reverse_kl(0.7 + step) - ex.reverse_kl(0.7 - step)) / (2 * step)
+    slope = (report_kl(2.0, 0.7 + step) - report_kl(2.0, 0.7 - step)) / (2 * step)
     e.printed(
         "Q = log h: slope of the KL is the actor's gradient",
         equal(exact(p.policy, p.objective)[0], slope, 1e-7),
@@ -83,8 +86,8 @@ def test_q01(e):
     matters=MISLEADS,
 )
 def test_q02(e):
-    loss = -ex.mean(lambda x: ex.log_h(0.7 + x)) - 0.5 * math.log(2 * math.pi * math.e)
-    e.printed("Q = log h, so Z = 1", equal(ex.reverse_kl(0.7), loss))
+    loss = -expectation(ex.log_h, 0.7) - 0.5 * math.log(2 * math.pi * math.e)
+    e.printed("Q = log h, so Z = 1", equal(report_kl(2.0, 0.7), loss))
     e.printed("double well, Z = 1.97", equal(kl_to_well(0.4, 0.5), actor_loss(0.4, 0.5)))
     apart = kl_to_well(0.4, 0.5) - actor_loss(0.4, 0.5)
     e.corrected("the difference is log Z", equal(apart, numbers("R03.log_Z")[0]))
@@ -318,8 +321,8 @@ def test_q17(e):
             f"{log_ratios[1]:.3f} at 2, {log_ratios[0]:.3f} at 0", log_ratios[1] < 0 < log_ratios[0]
         ),
     )
-    whole = ex.mean(lambda x: np.log(normal_pdf(0.7 + x, 0.7, 1)) - ex.log_h(0.7 + x))
-    e.printed("the divergence averages it over all of them", equal(whole, ex.reverse_kl(0.7)))
+    whole = expectation(lambda a: np.log(normal_pdf(a, 0.7, 1)) - ex.log_h(a), 0.7)
+    e.printed("the divergence averages it over all of them", equal(whole, report_kl(2.0, 0.7)))
 
 
 @claim(

@@ -3,15 +3,23 @@ run makes."""
 
 import dataclasses
 import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from nabla.claims.command import claims, load
-from nabla.claims.ledger import HOLDS, OPEN, VERDICTS, Evidence, below, claim, equal, unequal
+from nabla.claims.command import claims
+from nabla.claims.ledger import HOLDS, OPEN, VERDICTS, Record, below, claim, equal, unequal
 from nabla.claims.pages import escaped, pages, rounded
+from nabla.claims.running import load
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
 COUNTS = {"R": 38, "Q": 18, "S": 37, "M": 15, "B": 58}  # statements of each source
 IDS = [f"{letter}{i:02}" for letter, count in COUNTS.items() for i in range(1, count + 1)]
 CLAIMS = load()
@@ -23,7 +31,7 @@ def test_every_statement_has_one_claim_and_one_test():
     for c in CLAIMS:
         path, name = c.test.split("::")
         assert name == f"test_{c.id.lower()}"
-        assert f"\ndef {name}(e):\n" in (DOCS.parent / path).read_text(encoding="utf-8")
+        assert f"\ndef {name}(e):\n" in (ROOT / path).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("one", CLAIMS, ids=IDS)
@@ -70,6 +78,53 @@ def test_one_claim_is_shown_with_its_figure(capsys, tmp_path, monkeypatch):
     assert (tmp_path / "out/claims/R25.png").stat().st_size > 10_000
 
 
+def test_wheel_has_every_folder_and_the_evidence():
+    wings = [init.parent for init in ROOT.glob("*/__init__.py")]
+    assert set(SETUPTOOLS["packages"]["find"]["include"]) == {f"{w.name}*" for w in wings}
+    folders = {module.parent for wing in wings for module in wing.rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+    names = ["evidence", *(path.stem for path in Path(__file__).parent.glob("test_claims_*.py"))]
+    assert set(SETUPTOOLS["py-modules"]) == {f"nabla.claims.evidence.{name}" for name in names}
+
+
+def test_installed_command_runs_away_from_the_repository(tmp_path):
+    """Laid out as a wheel lays it out: the packages, and tests/claims as one of them."""
+    site, away = tmp_path / "site", tmp_path / "away"
+    for init in ROOT.glob("*/__init__.py"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(init.parent, site / init.parent.name, ignore=ignored)
+    for package, folder in SETUPTOOLS["package-dir"].items():
+        target = site.joinpath(*package.split("."))
+        target.mkdir()
+        for name in ["__init__", *(m.rpartition(".")[2] for m in SETUPTOOLS["py-modules"])]:
+            shutil.copy(ROOT / folder / f"{name}.py", target)
+    away.mkdir()
+    program = """
+import sys
+from nabla.claims import command, running
+before = [*sys.path]
+assert len(running.load()) == 166 and sys.path == before
+print(command.__file__, command.OUT, running.INSTALL, sep="\\n")
+sys.exit(command.claims(("R25",)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=away,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    file, out, install, *shown = done.stdout.splitlines()
+    assert Path(file).is_relative_to(site)
+    assert (out, install) == (
+        str(Path("out/claims")),
+        "pip install 'nabla-workbench[mujoco,dm]'",
+    )
+    assert "verdict: wrong" in shown
+    assert (away / "out/claims/R25.png").stat().st_size > 10_000
+
+
 def test_unknown_claim_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match="unknown claim 'R99'; known: R01–R38, Q01–Q18"):
         claims(("R99",))
@@ -77,7 +132,7 @@ def test_unknown_claim_is_named_with_the_known_ones():
 
 def weigh(*instances):
     """The evidence of a claim with these instances as printed."""
-    evidence = Evidence()
+    evidence = Record()
     for i, comparison in enumerate(instances):
         evidence.printed(str(i), comparison)
     return evidence

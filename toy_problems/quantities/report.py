@@ -7,8 +7,6 @@ from functools import cache, partial
 import numpy as np
 import torch
 from scipy.integrate import quad
-from scipy.linalg import eigh
-from scipy.optimize import brentq
 
 from estimators import (
     Estimator,
@@ -28,6 +26,7 @@ from estimators.gradients import row_gradients
 from toy_problems.identities import leaves
 from toy_problems.problems import FLOAT, build, gaussian
 from toy_problems.tables.tabular import Array
+from toy_problems.theory import absolute_boundary, cosine_boundary, ratios, smallest_ratio
 
 
 @cache
@@ -117,39 +116,6 @@ def integer_example() -> list[float]:
     return [variances(e, p.policy, p.objective)[0] for e in (reparameterization, score_function)]
 
 
-def cosine_boundary() -> float:
-    """ω with ω²(1 + 3q) = 1 + q, q = e^{−2ω²} (μ = 0)."""
-
-    def gap(w: float) -> float:
-        q = math.exp(-2 * w * w)
-        return w * w * (1 + 3 * q) - (1 + q)
-
-    return float(brentq(gap, 0.1, 2.0, xtol=1e-15))
-
-
-def absolute_boundary() -> float:
-    """m with Var SF* = Var PW for Q = −(|a| − m)²/2 at N(0, 1), for μ.
-
-    PW: 1 − 2m√(2/π) + m². SF*: 3/2 − 2m√(2/π) + (3 − 8/π)m². Equal at m² = ½/(8/π − 2).
-    """
-    return math.sqrt(0.5 / (8 / math.pi - 2))
-
-
-def hermite_ratios(degree: int) -> Array:
-    """Ratios of second moments SF*/PW for μ over polynomials F of that degree, extremal ones.
-
-    In Hermite polynomials h_n, normalised: PW = Σ n c_n²; SF* = E[(F − b)² ε²] with the best b,
-    E[h_n² ε²] = 2n + 1, E[h_n h_{n+2} ε²] = √((n+1)(n+2)), and b takes 2c_2² off.
-    """
-    n = np.arange(1, degree + 1)
-    score = np.diag(2.0 * n + 1)
-    for i in range(degree - 2):
-        score[i, i + 2] = score[i + 2, i] = math.sqrt((n[i] + 1) * (n[i] + 2))
-    if degree >= 2:
-        score[1, 1] -= 2
-    return eigh(score, np.diag(n.astype(float)), eigvals_only=True)
-
-
 def second_term_variances() -> list[float]:
     """Eq. 13 (μ, log σ), then its second term alone (μ, log σ)."""
     return variances(reparameterization, *sine()) + variances(sticking_the_landing, *sine())
@@ -183,10 +149,10 @@ QUANTITIES: dict[str, Callable[[], float | list[float]]] = {
     "R22.stl_variance": lambda: variances(sticking_the_landing, *parabola()),
     "R22.score_optimal_variance": lambda: with_optimal_baseline(*parabola()),
     "R33.integer": integer_example,
-    "R33.cos_boundary": cosine_boundary,
+    "R33.cos_boundary": lambda: cosine_boundary(0.0),
     "R33.abs_boundary": absolute_boundary,
-    "R33.quartic": lambda: float(hermite_ratios(4)[0]),
-    "R33.worst": lambda: float(hermite_ratios(400)[-1]),
+    "R33.quartic": lambda: smallest_ratio(4),
+    "R33.worst": lambda: float(ratios(1, 1, 200)[-1]),  # of the odd polynomials up to degree 399
     "Q04.variances": second_term_variances,
     "Q10.naive": naive_derivative,
 }

@@ -36,18 +36,21 @@ from toy_problems.theory.mixtures import (
     score_weight_variance,
 )
 from toy_problems.theory.sac import (
-    centred_log_std,
-    critical_separation,
     quadratic_critic,
-    report_curvature,
-    report_kl,
-    report_kl_slopes,
     score_beats_eq13,
     score_beats_eq13_log_std,
     score_fraction,
+    stl_minus_eq13,
+)
+from toy_problems.theory.two_modes import (
+    centred_log_std,
+    critical_separation,
+    report_curvature,
+    report_kl,
+    report_kl_hessian,
+    report_kl_slopes,
     side_minimum,
     side_separation,
-    stl_minus_eq13,
     winning_separation,
 )
 
@@ -80,6 +83,7 @@ __all__ = [
     "ratios",
     "report_curvature",
     "report_kl",
+    "report_kl_hessian",
     "report_kl_slopes",
     "score_beats_eq13",
     "score_beats_eq13_log_std",

@@ -18,7 +18,7 @@ def local_variances(
     With g, A those of −Q in ε, B = A − αI those of F = α log π − Q, v = |g|² + ½ tr B² = Var F:
     × σ_i²:  Eq. 13 (A²)_ii;  STL (B²)_ii;  nabla-log with baseline V  v + g_i² + 2(B²)_ii;
     leave-one-out of n: that /n, plus (v + g_i²)/(n(n − 1)) (Kool et al. 2019).
-    Reference: Gaussian moments (Wick). Compare `theory_sac.quadratic_critic`, H = −kI.
+    Reference: Gaussian moments (Wick). Compare `theory.quadratic_critic`, H = −kI.
     """
     sigma = np.asarray(sigma, dtype=float)
     g = -sigma * gradient

@@ -1,14 +1,10 @@
-"""Closed forms for SAC's full actor loss α log π − Q (B.6, B.7, B.9).
+"""Closed forms for SAC's full actor loss α log π − Q (B.6, B.7).
 
 Derivatives for μ and log σ (all D of them, summed), α > 0; numbers or arrays that broadcast. SF*
 has for each parameter the baseline that is best for it, as in `optimal(policy, objective, "mu")`.
 """
 
-import math
-from collections.abc import Callable
-
 import numpy as np
-from scipy.optimize import brentq, minimize_scalar
 
 Numbers = float | np.ndarray
 
@@ -68,101 +64,3 @@ def score_fraction(sigma: Numbers, alpha: Numbers, laplacian: Numbers, D: int = 
     0 is Eq. 13, 1 is STL. Var(c) − Var(c*) = (c − c*)² D α²/σ².
     """
     return -np.square(sigma) * laplacian / (alpha * D)
-
-
-def _normal(f: Callable[[np.ndarray], np.ndarray], nodes: int = 4001) -> float:
-    """E f(ε) by the trapezoid rule on [−12, 12]: it converges geometrically for analytic f."""
-    eps = np.linspace(-12, 12, nodes)
-    w = np.exp(-(eps**2) / 2)
-    return float((w * f(eps)).sum() / w.sum())
-
-
-def report_kl(m: float, phi: float, log_std: float = 0.0) -> float:
-    """KL(N(φ, σ²) ‖ ½N(−m, 1) + ½N(m, 1)): what SAC minimises in the report's example.
-
-    Not KL(h‖π), which the report minimises. Equal to
-    −log σ − ½ + ½(φ² + σ² + m²) − E[log cosh(m(φ + σε))].
-    """
-    sigma = math.exp(log_std)
-
-    def log_cosh(eps: np.ndarray) -> np.ndarray:
-        x = m * (phi + sigma * eps)
-        return np.logaddexp(x, -x) - math.log(2)
-
-    return -log_std - 0.5 + (phi**2 + sigma**2 + m**2) / 2 - _normal(log_cosh)
-
-
-def report_kl_slopes(m: float, phi: float, log_std: float = 0.0) -> tuple[float, float]:
-    """∂/∂φ = φ − m E[tanh x];  ∂/∂log σ = −1 + σ²(1 − m² E[sech² x]);  x = m(φ + σε)."""
-    sigma = math.exp(log_std)
-    tanh = _normal(lambda eps: np.tanh(m * (phi + sigma * eps)))
-    return phi - m * tanh, -1 + sigma**2 * report_curvature(m, phi, log_std)
-
-
-def report_curvature(m: float, phi: float = 0.0, log_std: float = 0.0) -> float:
-    """∂²/∂φ² = 1 − m² E[sech² m(φ + σε)]: negative where φ is at a local maximum."""
-    sigma = math.exp(log_std)
-    return 1 - m**2 * _normal(lambda eps: 1 - np.tanh(m * (phi + sigma * eps)) ** 2)
-
-
-def critical_separation(log_std: float = 0.0) -> float:
-    """The largest m for which φ = 0 still minimises KL(N(φ, σ²)‖h), σ fixed: E[sech² mσε] = 1/m².
-
-    Computed, a root. Below it one minimum, above it two and a maximum between them.
-    """
-    return float(brentq(lambda m: report_curvature(m, 0.0, log_std), 0.5, 20.0, xtol=1e-13))
-
-
-def centred_log_std(m: float) -> float:
-    """log σ that minimises KL(N(0, σ²)‖h), σ free.
-
-    There ∂²/∂φ² = 1/σ² > 0 (put the stationarity of σ into `report_curvature`) and ∂²/∂φ∂σ = 0:
-    proved, with σ free φ = 0 is a local minimum at every separation.
-    """
-    return float(
-        brentq(lambda s: report_kl_slopes(m, 0.0, s)[1], -0.5, math.log(m + 2), xtol=1e-14)
-    )
-
-
-def _profile_slope(m: float, phi: float) -> tuple[float, float]:
-    """∂/∂φ of KL(N(φ, σ²)‖h) at the σ that is best for that φ, and log σ."""
-    log_std = float(
-        brentq(lambda s: report_kl_slopes(m, phi, s)[1], -1.5, math.log(m + 2), xtol=1e-14)
-    )
-    return report_kl_slopes(m, phi, log_std)[0], log_std
-
-
-def side_minimum(m: float) -> tuple[float, float] | None:
-    """(φ, log σ) of the minimum of KL(N(φ, σ²)‖h) with φ > 0, σ free; None where there is none.
-
-    Computed: σ is solved for at each φ, and the slope along φ changes sign from − to +.
-    """
-    dip = _dip(m)
-    if _profile_slope(m, dip)[0] >= 0:
-        return None
-    phi = float(brentq(lambda p: _profile_slope(m, p)[0], dip, m + 1, xtol=1e-13))
-    return phi, _profile_slope(m, phi)[1]
-
-
-def _dip(m: float) -> float:
-    """φ > 0 where the slope along φ is least."""
-    found = minimize_scalar(
-        lambda p: _profile_slope(m, p)[0], bounds=(0.3 * m, m), method="bounded"
-    )
-    return float(found.x)
-
-
-def side_separation() -> float:
-    """The smallest m for which minima with φ ≠ 0 exist, σ free: there the least slope is 0."""
-    return float(brentq(lambda m: _profile_slope(m, _dip(m))[0], 1.8, 3.0, xtol=1e-10))
-
-
-def winning_separation() -> float:
-    """The smallest m for which those minima are lower than the one at φ = 0, σ free."""
-
-    def lead(m: float) -> float:
-        side = side_minimum(m)
-        assert side is not None
-        return report_kl(m, *side) - report_kl(m, 0.0, centred_log_std(m))
-
-    return float(brentq(lead, 2.5, 4.0, xtol=1e-12))

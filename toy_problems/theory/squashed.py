@@ -10,8 +10,11 @@ from estimators.policies import LOG_2PI
 from toy_problems.tables.tabular import Array
 
 
-def expectation(f: Callable[[Array], Array], mu: float, sigma: float, order: int = 4001) -> float:
-    """E[f(u)], u ~ N(μ, σ²), by the trapezoid rule on 12 standard deviations either side."""
+def expectation(
+    f: Callable[[Array], Array], mu: float = 0.0, sigma: float = 1.0, order: int = 4001
+) -> float:
+    """E[f(u)], u ~ N(μ, σ²), by the trapezoid rule on 12 standard deviations either side: it
+    converges geometrically for analytic f."""
     eps = np.linspace(-12, 12, order)
     w = np.exp(-(eps**2) / 2)
     return float((w * f(mu + sigma * eps)).sum() / w.sum())

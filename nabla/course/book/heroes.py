@@ -12,7 +12,7 @@ ESTIMATORS = ("reparameterization", "sticking_the_landing", "score_function_opti
 
 
 def kl_landscape() -> dict[str, Any]:
-    """KL(N(φ, σ²) ‖ ½N(−m, 1) + ½N(m, 1)) as `theory_sac.report_kl`, for all of a grid at once:
+    """KL(N(φ, σ²) ‖ ½N(−m, 1) + ½N(m, 1)) as `theory.report_kl`, for all of a grid at once:
     kl[m][σ][φ]."""
     m, phi, sigma = np.linspace(0, 4, 17), np.linspace(-4, 4, 65), np.linspace(0.3, 3, 37)
     eps = np.linspace(-9, 9, 181)
