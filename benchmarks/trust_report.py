@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import binomtest
 
-from estimators.checking.ladder import MISS
+from estimators.checking.rungs import MISS
 from estimators.checking.sequential import FIRST, quantile
 
 TEXT = """\

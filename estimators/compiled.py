@@ -48,7 +48,7 @@ class Compiled(Generic[T]):
             rehearse(self.plans[key])
         plan = self.plans[key]
         rng.begin()
-        draws = [getattr(rng, kind)(draw.shape, self.like) for kind, draw in plan.draws]
+        draws = [getattr(rng, drawn.law)(drawn.x.shape, self.like) for drawn in plan.draws]
         blocks = {n: rng.block(n) for n in plan.blocks}
         try:
             with self._again() if key in self.done else self._first():

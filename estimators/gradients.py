@@ -65,6 +65,16 @@ def per_sample_gradients(
         return row_gradients(estimator(copies, objective, rng), copies)
 
 
+def flat(gradient: Gradient) -> Tensor:
+    """Its entries one after the other, [p]: float64, on the CPU, without a graph."""
+    return torch.cat([g.detach().flatten() for g in gradient.values()]).double().cpu()
+
+
+def flat_rows(gradients: Gradient) -> Tensor:
+    """{name: [rows, …]} -> [rows, p]: float64, where they are, without a graph."""
+    return torch.cat([g.detach().flatten(1) for g in gradients.values()], 1).double()
+
+
 def linear(policy: Policy, **g: Tensor) -> Tensor:
     """Σ ⟨stop_gradient(g), θ⟩: the surrogate whose gradient is g. g: like the parameters."""
     parameters = policy.parameters()

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from estimators.catalogue import entry_of
 from estimators.compiled import compile_gradients
-from estimators.gradients import Estimator, Gradient, per_sample_gradients
+from estimators.gradients import Estimator, Gradient, flat, flat_rows, per_sample_gradients
 from estimators.moments import Moments
 from estimators.noise import Noise, Recorded
 from estimators.objective import Objective
 from estimators.policies import Policy, require_finite
-from estimators.quadrature import TooManyNodes, exact_gradient
+from estimators.quadrature import exact_or_none
 from estimators.report import Report
+from estimators.watching import Watched
 
 PILOT = 256
 CHUNK_NUMBERS = 2**17  # entries of a gradient, or draws, held at a time: cache-sized, constant
@@ -47,19 +48,19 @@ def measure(
         raise ValueError(f"estimates must be ≥ 2 for a variance, got {estimates}")
     require_finite(policy)
     entry = entry_of(estimator)
-    known = _find(policy, objective) if exact == "find" else exact
+    known = exact_or_none(policy, objective) if exact == "find" else exact
     error = float(getattr(known, "error", 0.0))
-    noise, counter = Recorded(rng), _Counter(objective.Q)
-    counted = Objective(counter, objective.alpha)
-    pilot = _flat(per_sample_gradients(estimator, policy, counted, PILOT, noise))
+    noise, Q = Recorded(rng), Watched(_checked(objective.Q))
+    watched = Objective(Q, objective.alpha)
+    pilot = flat_rows(per_sample_gradients(estimator, policy, watched, PILOT, noise))
     if not pilot.isfinite().all():
         raise ValueError(f"{name or 'the estimator'} returned a gradient that is not finite")
     reference = pilot.mean(0)
 
     width = max(
         pilot.shape[1],
-        sum(d.numel() for _, d in noise.draws) // PILOT,
-        counter.numbers // PILOT,
+        sum(drawn.x.numel() for drawn in noise.draws) // PILOT,
+        Q.numbers // PILOT,
     )
     chunk = max(1, min(estimates, CHUNK_NUMBERS // width))
     sizes = [chunk] * (estimates // chunk) + [estimates % chunk] * (estimates % chunk > 0)
@@ -73,7 +74,7 @@ def measure(
         start = time.perf_counter()
         grads = draw(size, rng)
         seconds.append((time.perf_counter() - start) / size)
-        delta = _flat(grads) - reference
+        delta = flat_rows(grads) - reference
         moments += Moments.of(torch.cat([delta, delta**2, (delta**2).sum(1, keepdim=True)], 1))
     if not moments.mean.isfinite().all():
         raise ValueError(f"{name or 'the estimator'} returned a gradient that is not finite")
@@ -83,44 +84,30 @@ def measure(
         shapes={k: tuple(p.shape) for k, p in policy.parameters().items()},
         moments=Moments(moments.n, moments.mean.cpu(), moments.m2.cpu()),
         reference=reference.cpu(),
-        exact=None
-        if known is None
-        else torch.cat([known[k].flatten() for k in policy.parameters()]).double().cpu(),
+        exact=None if known is None else flat({k: known[k] for k in policy.parameters()}),
         exact_error=error,
         rounding=64 * torch.finfo(policy.like.dtype).eps,
-        q_evaluations=counter.count / PILOT / max(1, policy.batch.numel()),
+        q_evaluations=Q.evaluations / PILOT / max(1, policy.batch.numel()),
         seconds=statistics.median(seconds),
         family=entry.family if entry else "",
         documented=entry.bias if entry else "",
     )
 
 
-def _find(policy: Policy, objective: Objective) -> Gradient | None:
-    try:
-        return exact_gradient(policy, objective)
-    except TooManyNodes:
-        return None
+def _checked(Q: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Q; ValueError where it is not finite or changes its argument."""
 
-
-class _Counter:
-    """Q, with the number of values it returned and of numbers it was given; refuses values that
-    are not finite and a Q that changes its argument."""
-
-    def __init__(self, Q: Callable[[Tensor], Tensor]) -> None:
-        self.Q, self.count, self.numbers = Q, 0, 0
-
-    def __call__(self, a: Tensor) -> Tensor:
+    def checked(a: Tensor) -> Tensor:
         version = a._version
-        q = self.Q(a)
+        q = Q(a)
         if a._version != version:
             raise ValueError("Q changes its argument in place: let it work on a copy")
-        if isinstance(q, Tensor):
-            self.count += q.numel()
-            self.numbers += a.numel()
-            if not q.isfinite().all():
-                where = a[~q.isfinite()][0].tolist()
-                raise ValueError(f"Q is not finite at the action {where}")
+        if isinstance(q, Tensor) and not q.isfinite().all():
+            where = a[~q.isfinite()][0].tolist()
+            raise ValueError(f"Q is not finite at the action {where}")
         return q
+
+    return checked
 
 
 def _draws(
@@ -129,7 +116,3 @@ def _draws(
     if compile:
         return compile_gradients(estimator, policy, objective)
     return lambda size, rng: per_sample_gradients(estimator, policy, objective, size, rng)
-
-
-def _flat(grads: Gradient) -> Tensor:
-    return torch.cat([g.detach().flatten(1) for g in grads.values()], 1).double()

@@ -5,6 +5,8 @@ coordinates of one action. A variant may tie draws together along `n` inside a r
 across rows: the rows are what standard errors are computed from.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -113,29 +115,52 @@ class Sobol(Noise):
         return torch.special.ndtri(self.uniform(shape, like.double())).to(like)
 
 
+class Drawn(NamedTuple):
+    """One draw that was made: normal, uniform, threshold (a uniform for a category to be cut from)
+    or category. x: the normal or uniform numbers; weights [*batch, K] and k [n, *batch]: of a
+    category, which was cut from them."""
+
+    kind: str
+    x: Tensor
+    weights: Tensor | None = None
+    k: Tensor | None = None
+
+    @property
+    def law(self) -> str:
+        """Of x."""
+        return "normal" if self.kind == "normal" else "uniform"
+
+    @property
+    def shape(self) -> torch.Size:
+        """That was asked for."""
+        return self.x.shape if self.k is None else self.k.shape
+
+
 class Recorded(Noise):
     """Keeps what `source` draws; `replay()` hands the same numbers out again.
 
-    A category is kept as the uniform it came from, so that a replay under other weights is a
+    A category is kept with the uniform it came from, so that a replay under other weights is a
     draw with common random numbers.
     """
 
     def __init__(self, source: Noise) -> None:
         self.source = source
-        self.draws: list[tuple[str, Tensor]] = []
+        self.draws: list[Drawn] = []
         self.blocks: dict[int, int] = {}
 
     def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        self.draws.append(("normal", self.source.normal(shape, like)))
-        return self.draws[-1][1]
+        return self._keep("normal", self.source.normal(shape, like))
 
     def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        self.draws.append(("uniform", self.source.uniform(shape, like)))
-        return self.draws[-1][1]
+        return self._keep("uniform", self.source.uniform(shape, like))
 
     def threshold(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        self.draws.append(("uniform", self.source.threshold(shape, like)))
-        return self.draws[-1][1]
+        return self._keep("threshold", self.source.threshold(shape, like))
+
+    def categorical(self, weights: Tensor, shape: tuple[int, ...]) -> Tensor:
+        k = super().categorical(weights, shape)  # cut from a threshold, the draw just kept
+        self.draws[-1] = Drawn("category", self.draws[-1].x, weights.detach(), k)
+        return k
 
     def begin(self) -> None:
         self.source.begin()
@@ -144,8 +169,22 @@ class Recorded(Noise):
         self.blocks[n] = self.source.block(n)
         return self.blocks[n]
 
+    @property
+    def scalars(self) -> list[Drawn]:
+        """All draws but the categories."""
+        return [draw for draw in self.draws if draw.k is None]
+
+    @property
+    def categories(self) -> list[tuple[Tensor, Tensor]]:
+        """Weights [*batch, K] and k [n, *batch] of each."""
+        return [(d.weights, d.k) for d in self.draws if d.weights is not None and d.k is not None]
+
     def replay(self) -> "Replay":
-        return Replay([draw for _, draw in self.draws], self.blocks)
+        return Replay([draw.x for draw in self.draws], self.blocks)
+
+    def _keep(self, kind: str, x: Tensor) -> Tensor:
+        self.draws.append(Drawn(kind, x))
+        return x
 
 
 class Replay(Noise):

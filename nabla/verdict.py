@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from estimators import Evidence, Verdict
-from estimators.checking.diagnosis import MEANINGS
+from estimators.checking.meanings import MEANINGS
 from nabla.table import render, with_error
 from nabla.target import Target
 from toy_problems import Problem

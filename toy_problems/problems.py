@@ -23,11 +23,10 @@ from estimators import (
     Mixture,
     Objective,
     Policy,
-    TooManyNodes,
-    exact_gradient,
     squash,
 )
 from estimators.gradients import row_gradients
+from estimators.quadrature import exact_or_none
 
 FLOAT = torch.float64
 Number = float | Tensor
@@ -52,10 +51,7 @@ class Problem:
                 grads = row_gradients(self.value(leaf), leaf)
             scale = max(float(g.abs().max()) for g in grads.values())
             return Exact(grads, 1e-14 * (1 + scale))
-        try:
-            return exact_gradient(self.policy, self.objective)
-        except TooManyNodes:
-            return None
+        return exact_or_none(self.policy, self.objective)
 
 
 def gaussian(mu: Number | list[float], log_std: Number | list[float], d: int = 1) -> Gaussian:

@@ -16,8 +16,9 @@ of questions, the cheapest first, and stops at the first that is answered by no:
 import math
 from typing import Any, Literal
 
-from estimators.checking.contract import raised
-from estimators.checking.ladder import Ladder
+from estimators.checking.faults import raised
+from estimators.checking.ladder import climb
+from estimators.checking.rungs import Case
 from estimators.checking.subjects import RAISED, NotCheckable, called_as, name_of, subject
 from estimators.checking.verdict import Evidence, Verdict
 from estimators.globals import preserved_globals
@@ -71,8 +72,8 @@ def check(
             return Verdict(name, "broken", complaint.key, evidence)
         budget = budget or (BUDGET if checked.fast else SLOW_BUDGET)
         rng = rng or Noise(0, policy.like.device)
-        return Ladder(checked, policy, objective, rng, exact).climb(
-            budget, delta, false_alarm, bound
+        return climb(
+            Case(checked, policy, objective, rng, exact, budget, delta, false_alarm, bound)
         )
 
 

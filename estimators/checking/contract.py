@@ -4,130 +4,33 @@ Each check returns a sentence about what is wrong, or None. Noise is recorded on
 "the same noise" is the same numbers and nothing here is left to chance.
 """
 
-import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
-from estimators.checking.subjects import RAISED, NoGradient, Subject, WrongReturn
+from estimators.checking.faults import Complaint, Fault, raised
+from estimators.checking.probe import ROWS, Probe, Use
+from estimators.checking.subjects import RAISED, Subject
 from estimators.globals import global_states, seeded_globals, touched
 from estimators.gradients import Gradient, rows
 from estimators.noise import Noise, Recorded
 from estimators.objective import Objective
 from estimators.policies import Policy
-from estimators.quadrature import TooManyNodes
-
-ROWS = 16
 
 
-class Complaint(NamedTuple):
-    """What is wrong, in one sentence, and the key of the diagnosis where there is one."""
-
-    text: str
-    key: str | None = None
-
-
-class Precision(TorchFunctionMode):
-    """The coarsest floating-point numbers that pass by: a critic in single precision rounds to
-    its own last place, whatever the dtype of the gradient."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.eps = 0.0
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        # as many as there are rows: small constants in single precision round nothing
-        if isinstance(made, Tensor) and made.is_floating_point() and made.numel() >= ROWS:
-            self.eps = max(self.eps, torch.finfo(made.dtype).eps)
-        return made
+def examine(subject: Subject, policy: Policy, objective: Objective, rng: Noise) -> Use:
+    """How it uses Q. Raises Fault with the part of the contract that is not kept."""
+    probe = Probe(objective.Q)
+    complaint = _broken(subject, policy, objective, rng, probe)
+    if complaint is not None:
+        raise Fault(complaint)
+    return probe.use(policy)
 
 
-class Fault(Exception):
-    """What somebody's function did after the contract had passed it."""
-
-    def __init__(self, complaint: Complaint) -> None:
-        super().__init__(complaint.text)
-        self.complaint = complaint
-
-
-@contextmanager
-def blamed(who: str = "it") -> Iterator[None]:
-    """Whatever is raised inside is the fault of somebody's function."""
-    try:
-        yield
-    except (Fault, TooManyNodes):
-        raise
-    except RAISED as error:
-        raise Fault(raised(error, who)) from error
-
-
-@dataclass
-class Probe:
-    """Q, and how an estimator uses it: with actions that carry gradient (pathwise) or without."""
-
-    Q: Callable[[Tensor], Tensor]
-    lead: list[tuple[int, ...]] = field(default_factory=list)  # shapes of the actions
-    actions: list[Tensor] = field(default_factory=list)
-    values: list[Tensor] = field(default_factory=list)
-    precision: Precision = field(default_factory=Precision)
-
-    def __call__(self, a: Tensor) -> Tensor:
-        q = self.Q(a)
-        self.lead.append(tuple(a.shape))
-        if isinstance(q, Tensor) and a.requires_grad and torch.is_grad_enabled():
-            self.actions.append(a)
-            self.values.append(q)
-        return q
-
-    @property
-    def pathwise(self) -> bool:
-        return bool(self.actions)
-
-    @property
-    def evaluations(self) -> int:
-        """Numbers that Q was given for one row."""
-        return sum(math.prod(shape) for shape in self.lead) // ROWS
-
-    def n(self, policy: Policy) -> int | None:
-        """How many actions an estimate averages: the axis in front of the rows."""
-        rows_axis = 1 + len(policy.batch) + len(policy.action)
-        return max((s[-1 - rows_axis] for s in self.lead if len(s) > rows_axis), default=None)
-
-    def flat(self) -> Complaint | None:
-        """A sentence if Q varies but has no slope at any action it was given."""
-        values = torch.cat([q.detach().flatten() for q in self.values])
-        if len(values) < 2 or values.min() == values.max():
-            return None
-        if not any(q.requires_grad for q in self.values):
-            return Complaint(
-                "Q is not differentiable: its values do not depend on the action in torch's "
-                "graph, so a pathwise estimator cannot see Q at all",
-                "discontinuous_q",
-            )
-        for a in self.actions:
-            again = a.detach().requires_grad_()  # the estimator may have used its graph up
-            with torch.enable_grad():
-                total = self.Q(again).sum()
-            (slope,) = torch.autograd.grad(total, again, allow_unused=True, materialize_grads=True)
-            if slope.any():
-                return None
-        return Complaint(
-            f"Q is piecewise constant: it takes different values at the {len(values)} actions "
-            "drawn but its slope is zero at all of them; a pathwise estimator misses its jumps",
-            "discontinuous_q",
-        )
-
-
-def broken(
+def _broken(
     subject: Subject, policy: Policy, objective: Objective, rng: Noise, probe: Probe
 ) -> Complaint | None:
-    """What part of the contract is not kept; None if all of it is."""
     before = global_states()
     try:
         first = next((c for c in _complaints(subject, policy, objective, rng, probe) if c), None)
@@ -156,15 +59,6 @@ def random_values(policy: Policy, objective: Objective) -> Complaint | None:
         "Q is random: the same actions get different values (dropout? then put the critic into "
         "eval mode)"
     )
-
-
-def raised(error: BaseException, who: str = "it") -> Complaint:
-    why = " ".join(str(error).split())
-    if isinstance(error, NoGradient):
-        return Complaint(why, "missing_gradient")
-    if isinstance(error, WrongReturn) or why.startswith(f"{who} must"):
-        return Complaint(why)
-    return Complaint(f"{who} raises {type(error).__name__}" + (f": {why}" if why else ""))
 
 
 def _complaints(
@@ -289,7 +183,7 @@ def _rows_independent(
     c = torch.linspace(0.5, 2.0, value.numel()).to(value).view(value.shape)
     weighted = _gradients((c * value).sum(), copies)
     here = (0,) * value.ndim
-    moved = copies.map(lambda p: _others_moved(p, here))
+    moved = _others_moved(copies, here)
     alone = _gradients(surrogate(moved, noise.replay()).sum(), moved)
     for name, g in gradient.items():
         w, a = weighted[name], alone[name]
@@ -307,12 +201,23 @@ def _rows_independent(
     return None
 
 
-def _others_moved(p: Tensor, here: tuple[int, ...]) -> Tensor:
-    """Every entry by another amount: logits that all move alike are the same policy."""
-    row = p[here]
-    move = torch.linspace(0.05, 0.1, row.numel()).to(p).view(row.shape).expand_as(p).clone()
-    move[here] = 0
-    return (p.detach() + move).requires_grad_()
+def _others_moved(copies: Policy, here: tuple[int, ...]) -> Policy:
+    """Every entry of the other rows by another amount: logits that all move alike are the same
+    policy. Where the policy refuses that (a triangle or a simplex, say), each by a share of itself.
+    """
+
+    def moved(p: Tensor, share: bool) -> Tensor:
+        row = p[here]
+        move = torch.linspace(0.05, 0.1, row.numel()).to(p).view(row.shape).expand_as(p).clone()
+        move[here] = 0
+        return (p.detach() + move * (p.detach() if share else 1)).requires_grad_()
+
+    others = copies.map(lambda p: moved(p, share=False))
+    try:
+        others.sample(1, Noise(9, copies.like.device))
+    except ValueError:
+        others = copies.map(lambda p: moved(p, share=True))
+    return others
 
 
 def _gradients(total: Tensor, copies: Policy) -> dict[str, Tensor | None]:

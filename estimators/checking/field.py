@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from estimators.checking.contract import Probe
+from estimators.checking.probe import Probe
 from estimators.gradients import Estimator, Gradient, row_gradients, rows
 from estimators.noise import Noise
 from estimators.objective import Objective

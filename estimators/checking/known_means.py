@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from estimators.noise import Noise
+from estimators.noise import Recorded
 
 MAX_FEATURES = 96
 DEGREES = (4, 6)  # high ones fit better, and have heavy tails of their own
@@ -24,37 +24,6 @@ BETTER = 4.0  # times less variance is what makes up for them
 MAX_SCALARS = 4
 MAX_COLUMNS = 64
 WORTH = 0.5  # a residual variance above this part of the whole is not worth the work
-
-
-class Watched(Noise):
-    """Passes draws on and remembers them."""
-
-    def __init__(self, source: Noise) -> None:
-        self.source = source
-        self.scalars: list[tuple[str, Tensor]] = []
-        self.categories: list[tuple[Tensor, Tensor]] = []  # weights [rows, …, K], k [n, rows, …]
-
-    def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        self.scalars.append(("normal", self.source.normal(shape, like)))
-        return self.scalars[-1][1]
-
-    def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        self.scalars.append(("uniform", self.source.uniform(shape, like)))
-        return self.scalars[-1][1]
-
-    def threshold(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        self.scalars.append(("uniform", self.source.threshold(shape, like)))
-        return self.scalars[-1][1]
-
-    def categorical(self, weights: Tensor, shape: tuple[int, ...]) -> Tensor:
-        self.categories.append((weights.detach(), self.source.categorical(weights, shape)))
-        return self.categories[-1][1]
-
-    def begin(self) -> None:
-        self.source.begin()
-
-    def block(self, n: int) -> int:
-        return self.source.block(n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +36,7 @@ class Controls:
     beta: Tensor  # [features, p]
     left: float  # of the variance, in the entry that is explained worst
 
-    def explain(self, noise: Watched, count: int) -> Tensor:
+    def explain(self, noise: Recorded, count: int) -> Tensor:
         """Σ_j β_j h_j for each row, [count, p]."""
         rows = _features(noise, count, self.axes, self.chosen, self.degree)
         explained = self.beta.new_zeros(self.beta.shape[1], count)
@@ -76,11 +45,11 @@ class Controls:
         return explained.T
 
 
-def fit(noise: Watched, g: Tensor) -> Controls | None:
+def fit(noise: Recorded, g: Tensor) -> Controls | None:
     """β by least squares on half of the pilot's rows, of the degree that explains the other half
     best; None unless that is enough in every entry. g: [rows, p], float64."""
     axes = _row_axes(noise, len(g))
-    if axes is None or not noise.scalars + noise.categories:
+    if axes is None or not noise.draws:
         return None
     chosen = _most_telling(_columns(noise, axes, len(g)), g)
     tried = [_fit(noise, g, axes, chosen, degree) for degree in DEGREES]
@@ -91,7 +60,7 @@ def fit(noise: Watched, g: Tensor) -> Controls | None:
 
 
 def _fit(
-    noise: Watched, g: Tensor, axes: tuple[int, ...], chosen: tuple[int, ...], degree: int
+    noise: Recorded, g: Tensor, axes: tuple[int, ...], chosen: tuple[int, ...], degree: int
 ) -> Controls:
     rows = _features(noise, len(g), axes, chosen, degree)
     h = torch.stack(rows, 1) if rows else g.new_zeros(len(g), 0)
@@ -105,26 +74,26 @@ def _fit(
     return Controls(axes, chosen, degree, beta, float(share.max()))
 
 
-def _row_axes(noise: Watched, count: int) -> tuple[int, ...] | None:
+def _row_axes(noise: Recorded, count: int) -> tuple[int, ...] | None:
     """The axis of each draw that holds the rows; None where that cannot be told, or where an
     estimate makes too many draws to look at."""
     axes = []
-    for _, draw in noise.scalars:
+    for draw in noise.scalars:
         mine = [i for i, size in enumerate(draw.shape) if size == count]
         if len(mine) != 1:
             return None
         axes.append(mine[0])
-    scalars = sum(draw.numel() // count for _, draw in noise.scalars)
+    scalars = sum(draw.x.numel() // count for draw in noise.scalars)
     return tuple(axes) if scalars <= MAX_COLUMNS else None
 
 
-def _columns(noise: Watched, axes: tuple[int, ...], count: int) -> list[tuple[str, Tensor]]:
+def _columns(noise: Recorded, axes: tuple[int, ...], count: int) -> list[tuple[str, Tensor]]:
     """Every scalar draw of an estimate as a column [count]; those that the pilot did not make are
     left out."""
     columns = []
-    for (kind, draw), axis in zip(noise.scalars, axes, strict=False):
-        flat = draw.movedim(axis, 0).reshape(count, -1).double()
-        columns += [(kind, column) for column in flat.unbind(1)]
+    for draw, axis in zip(noise.scalars, axes, strict=False):
+        flat = draw.x.movedim(axis, 0).reshape(count, -1).double()
+        columns += [(draw.law, column) for column in flat.unbind(1)]
     return columns
 
 
@@ -142,7 +111,7 @@ def _most_telling(columns: list[tuple[str, Tensor]], g: Tensor) -> tuple[int, ..
 
 
 def _features(
-    noise: Watched, count: int, axes: tuple[int, ...], chosen: tuple[int, ...], highest: int
+    noise: Recorded, count: int, axes: tuple[int, ...], chosen: tuple[int, ...], highest: int
 ) -> list[Tensor]:
     """All products of total degree ≤ highest, or as far as MAX_FEATURES allows, in every category:
     each [count]."""
@@ -163,7 +132,7 @@ def _features(
     return [h * cell for cell in cells.unbind(1) for h in products] + list(centred.unbind(1))
 
 
-def _cells(noise: Watched, count: int) -> tuple[Tensor, Tensor]:
+def _cells(noise: Recorded, count: int) -> tuple[Tensor, Tensor]:
     """Indicator and probability of every combination of categories, [count, cells] both; one
     cell, always true, if there are none or too many."""
     indicator = probability = torch.ones(count, 1, dtype=torch.float64)

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from estimators.checking.contract import Complaint, Fault, blamed
-from estimators.checking.known_means import Controls, Watched, fit
+from estimators.checking.faults import Complaint, Fault, blamed
+from estimators.checking.known_means import Controls, fit
 from estimators.checking.sequential import Look
 from estimators.checking.subjects import Subject
-from estimators.gradients import Gradient, per_sample_gradients, row_gradients, rows
+from estimators.gradients import flat, flat_rows, per_sample_gradients, row_gradients, rows
 from estimators.moments import Moments
-from estimators.noise import Noise
+from estimators.noise import Noise, Recorded
 from estimators.objective import Objective
 from estimators.policies import Policy
 from estimators.quadrature import Exact
@@ -55,7 +55,7 @@ class Sampler:
         )
         self.own = Noise(7, self.device)  # of the reference, beyond the shared draws
         first, first_noise = self._estimates(64)
-        width = max(first.shape[1], sum(d.numel() for _, d in first_noise.scalars) // 64)
+        width = max(first.shape[1], sum(d.x.numel() for d in first_noise.scalars) // 64)
         self.chunk = max(64, CHUNK_NUMBERS // width) if subject.fast else SLOW_PILOT
         self.pilot, noise = self._estimates(min(PILOT, self.chunk) if subject.fast else SLOW_PILOT)
         steady = len(first_noise.scalars) == len(noise.scalars)  # the number of draws may vary
@@ -78,7 +78,7 @@ class Sampler:
         if self.exact is not None:
             truth, error = self.exact, torch.full_like(self.exact, 20 * self.exact_error)
         else:
-            other = self._reference(Watched(self.own), len(self.pilot))
+            other = self._reference(Recorded(self.own), len(self.pilot))
             truth, error = other.mean(0), 8 * other.std(0) / math.sqrt(len(other))
         at = 0
         for name, p in self.policy.parameters().items():
@@ -119,10 +119,10 @@ class Sampler:
         spread = (2 * look.sd**2 * log / look.n).sqrt()
         return {"bernstein": (spread + 14 * self.bound * log / (3 * (look.n - 1))).tolist()}
 
-    def _estimates(self, count: int) -> tuple[Tensor, Watched]:
-        noise = Watched(self.rng)
+    def _estimates(self, count: int) -> tuple[Tensor, Recorded]:
+        noise = Recorded(self.rng)
         with blamed():
-            g = _rows(self.subject.draw(count, noise))
+            g = flat_rows(self.subject.draw(count, noise)).cpu()
         if not g.isfinite().all():
             bad = ~g.isfinite()
             name = labels(self.policy)[int(bad.any(0).nonzero()[0])]
@@ -134,11 +134,11 @@ class Sampler:
             )
         return g, noise
 
-    def _reference(self, noise: Watched, count: int) -> Tensor:
+    def _reference(self, noise: Recorded, count: int) -> Tensor:
         shared = _Shared(noise, self.own)
         with blamed("Q"):
             g = per_sample_gradients(REFERENCE, self.policy, self.objective, count, shared)
-        reference = _rows(g)
+        reference = flat_rows(g).cpu()
         if not reference.isfinite().all():
             bad = int((~reference.isfinite()).any(1).sum())
             raise Fault(
@@ -150,7 +150,7 @@ class Sampler:
 class _Shared(Noise):
     """Hands out draws that were made before, as far as they go, then fresh ones."""
 
-    def __init__(self, before: Watched, fresh: Noise) -> None:
+    def __init__(self, before: Recorded, fresh: Noise) -> None:
         self.scalars, self.categories = list(before.scalars), list(before.categories)
         self.fresh = fresh
 
@@ -167,9 +167,9 @@ class _Shared(Noise):
             k = torch.cat([old, k[len(old) :]])
         return k
 
-    def _continued(self, kind: str, x: Tensor) -> Tensor:
-        if self.scalars and self.scalars[0][0] == kind:
-            old = self.scalars[0][1]
+    def _continued(self, law: str, x: Tensor) -> Tensor:
+        if self.scalars and self.scalars[0].law == law:
+            old = self.scalars[0].x
             if old.shape[1:] == x.shape[1:] and old.dtype == x.dtype:
                 self.scalars.pop(0)
                 return torch.cat([old[: len(x)], x[len(old) :]])
@@ -209,11 +209,3 @@ def scale(policy: Policy, objective: Objective, rng: Noise) -> Tensor:
 def _like(size: Tensor, s: Tensor) -> Tensor:
     """[rows, *batch] -> [*batch, 1, …, rows], to go with s: [rows, *batch, …]."""
     return size.view(*size.shape, *(1,) * (s.ndim - size.ndim)).movedim(0, -1)
-
-
-def _rows(grads: Gradient) -> Tensor:
-    return torch.cat([g.detach().flatten(1) for g in grads.values()], 1).double().cpu()
-
-
-def flat(gradient: Gradient) -> Tensor:
-    return torch.cat([g.detach().double().cpu().flatten() for g in gradient.values()])

@@ -29,7 +29,7 @@ class Verdict:
     status: unbiased (to within δ), biased, undecided (the budget is used up, or the tails are too
     heavy to tell), or broken (the contract is not kept: it raises, is not finite, leaves a
     parameter without gradient, …). diagnosis: the known slip that explains the numbers, a key of
-    `estimators.checking.diagnosis.MEANINGS`, or None. evidence: every rung, in the ladder's order.
+    `estimators.checking.meanings.MEANINGS`, or None. evidence: every rung, in the ladder's order.
     """
 
     name: str

@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from estimators.checking.sampling import flat
 from estimators.checking.sequential import Look
 from estimators.checking.verdict import Evidence, Outcome
+from estimators.gradients import flat
 from estimators.quadrature import Exact
 
 

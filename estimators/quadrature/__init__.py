@@ -9,6 +9,7 @@ from estimators.quadrature.exact import (
     exact_gradient,
     exact_mean,
     exact_moments,
+    exact_or_none,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "exact_gradient",
     "exact_mean",
     "exact_moments",
+    "exact_or_none",
 ]

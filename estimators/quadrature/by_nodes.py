@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from estimators.gradients import row_gradients
+from estimators.gradients import flat, flat_rows, row_gradients
 from estimators.moments import Moments
 from estimators.noise import Noise
 from estimators.objective import Objective
@@ -37,22 +37,22 @@ def node_gradient(policy: Policy, objective: Objective) -> Exact:
         cost = objective.cost(policy, a).detach()
         with torch.enable_grad():
             gradient = row_gradients((w * cost * leaf.log_prob(a)).sum(0), leaf)
-        flat = torch.cat([g.flatten() for g in gradient.values()])
+        said = flat(gradient)
         scale = float((w * cost.abs()).sum(0).max())
         if policy.discrete:
             return Exact(gradient, 8 * torch.finfo(torch.float64).eps * scale)
         if before is not None:
-            error = float((flat - before).abs().max())
+            error = float((said - before).abs().max())
             if error <= 1e-12 * scale and order >= 8:
                 break
-        before = flat
+        before = said
     if not error <= AGREEMENT * scale:
         raise TooManyNodes(
             f"no exact gradient in d = {policy.dim}: the policy's nodes are not there at order "
             f"{order}, {len(w):,} nodes (the last two orders differ by {error:.1e}); measure it "
             "instead"
         )
-    _require_no_contradiction(policy, objective, flat, (w * cost).sum(0), error + 1e-9 * scale)
+    _require_no_contradiction(policy, objective, said, (w * cost).sum(0), error + 1e-9 * scale)
     return Exact(gradient, error)
 
 
@@ -60,12 +60,12 @@ def _require_no_contradiction(
     policy: Policy, objective: Objective, said: Tensor, baseline: Tensor, error: float
 ) -> None:
     """TooManyNodes if the mean of random draws is further off than chance allows."""
-    rng, seen = Noise(0, said.device), Moments.of(torch.zeros(0, len(said), device=said.device))
+    rng, seen = Noise(0, policy.like.device), Moments.of(torch.zeros(0, len(said)))
     for _ in range(WITNESSES // CHUNK):
         copies = policy.map(lambda p: p.expand(CHUNK, *p.shape).clone().requires_grad_())
         surrogate = score_function(copies, objective, rng, baseline=constant(baseline))
         grads = row_gradients(surrogate, copies)
-        seen += Moments.of(torch.cat([g.flatten(1) for g in grads.values()], 1))
+        seen += Moments.of(flat_rows(grads).cpu())
     if ((seen.mean - said).abs() > error + 6 * seen.sem).any():
         raise TooManyNodes(
             f"no exact gradient in d = {policy.dim}: random draws contradict the policy's nodes, "

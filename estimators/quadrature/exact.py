@@ -22,6 +22,7 @@ from estimators.quadrature.integration import FLOOR, integrate
 from estimators.quadrature.nodes import Draw, Nodes, discover
 from estimators.quadrature.witnesses import CHUNK, contradicted
 from estimators.score import score_function
+from estimators.watching import Watched
 
 MAX_DRAWS = 3
 MAX_ROWS = 2**21
@@ -45,6 +46,20 @@ def exact_gradient(policy: Policy, objective: Objective, *, tolerance: float = R
     except TooManyNodes:  # the policy may have nodes of its own
         return node_gradient(policy, objective)
     return _mean(score_function, policy, objective, tolerance=tolerance)
+
+
+def exact_or_none(
+    policy: Policy, objective: Objective, *, tolerance: float = ROUNDING
+) -> Exact | None:
+    """`exact_gradient`, or None beyond its reach. tolerance: relative to the scale, where the nodes
+    are adaptive; as exact as float64 allows by default."""
+    mu = policy.parameters().get("mu")
+    try:
+        if mu is None or mu.shape[-1] <= MAX_DRAWS:
+            return exact_mean(score_function, policy, objective, tolerance=tolerance)
+        return exact_gradient(policy, objective)
+    except TooManyNodes:
+        return None
 
 
 def exact_moments(
@@ -81,13 +96,11 @@ def exact_mean(
     """
     require_finite(policy)
     policy, objective = _double(policy, objective)
-    used = 0
+    watched = Watched(objective.Q)
 
     def Q(a: Tensor) -> Tensor:
-        nonlocal used
-        q = objective.Q(a)
-        used += q.numel()
-        if used > evaluations:
+        q = watched(a)
+        if watched.evaluations > evaluations:
             raise TooManyNodes(f"more than {evaluations:,} evaluations of Q; measure it instead")
         return q
 

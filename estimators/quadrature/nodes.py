@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from estimators.gradients import Estimator, per_sample_gradients
-from estimators.noise import Noise
+from estimators.noise import Drawn, Noise, Recorded
 from estimators.objective import Objective
 from estimators.policies import Policy, TooManyNodes
 
@@ -23,31 +23,6 @@ class Draw:
     @property
     def size(self) -> int:
         return math.prod(self.lead) * math.prod(self.tail)
-
-
-class Calls(Noise):
-    """Remembers the shapes of the draws."""
-
-    def __init__(self) -> None:
-        self.source = Noise()
-        self.calls: list[tuple[tuple[int, ...], int | None]] = []
-
-    def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        self.calls.append((tuple(shape), None))
-        return self.source.normal(shape, like)
-
-    def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        self.calls.append((tuple(shape), None))
-        return self.source.uniform(shape, like)
-
-    def categorical(self, weights: Tensor, shape: tuple[int, ...]) -> Tensor:
-        self.calls.append((tuple(shape), weights.shape[-1]))
-        return self.source.categorical(weights, shape)
-
-    def threshold(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        raise TooManyNodes(
-            "categories with common random numbers jump where nodes do not look: measure it instead"
-        )
 
 
 class Nodes(Noise):
@@ -85,18 +60,27 @@ class Nodes(Noise):
 
 def discover(estimator: Estimator, policy: Policy, objective: Objective) -> list[Draw]:
     """The draws of one estimate; the axis of rows is the one that grows with their number."""
-    seen = []
-    for count in (1, 2):
-        calls = Calls()
-        per_sample_gradients(estimator, policy, objective, count, calls)
-        seen.append(calls.calls)
-    if [k for _, k in seen[0]] != [k for _, k in seen[1]]:
+    one, two = (_recorded(estimator, policy, objective, count) for count in (1, 2))
+    if [drawn.kind for drawn in one] != [drawn.kind for drawn in two]:
         raise TooManyNodes("the number of draws varies from call to call: measure it instead")
     draws = []
-    for (one, categories), (two, _) in zip(*seen, strict=True):
-        axes = [i for i, (a, b) in enumerate(zip(one, two, strict=True)) if a != b]
+    for a, b in zip(one, two, strict=True):
+        axes = [i for i, (m, n) in enumerate(zip(a.shape, b.shape, strict=True)) if m != n]
         if len(axes) != 1:
-            raise TooManyNodes(f"cannot tell which axis of a draw {list(one)} holds the rows")
+            raise TooManyNodes(f"cannot tell which axis of a draw {list(a.shape)} holds the rows")
         after = axes[0] + 1 + len(policy.batch)
-        draws.append(Draw(one[: axes[0]], one[after:], categories))
+        categories = None if a.weights is None else a.weights.shape[-1]
+        draws.append(Draw(tuple(a.shape[: axes[0]]), tuple(a.shape[after:]), categories))
     return draws
+
+
+def _recorded(
+    estimator: Estimator, policy: Policy, objective: Objective, count: int
+) -> list[Drawn]:
+    noise = Recorded(Noise())
+    per_sample_gradients(estimator, policy, objective, count, noise)
+    if any(drawn.kind == "threshold" for drawn in noise.draws):
+        raise TooManyNodes(
+            "categories with common random numbers jump where nodes do not look: measure it instead"
+        )
+    return noise.draws

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from estimators.gradients import Estimator, per_sample_gradients
+from estimators.gradients import Estimator, flat_rows, per_sample_gradients
 from estimators.moments import Moments
 from estimators.noise import Noise
 from estimators.objective import Objective
@@ -25,7 +25,7 @@ def contradicted(
     seen, rng = None, Noise(0, next(iter(mean.values())).device)
     for _ in range(max(1, count // CHUNK)):
         grads = per_sample_gradients(estimator, policy, objective, min(count, CHUNK), rng)
-        squares = torch.cat([((g - mean[name]) ** 2).flatten(1) for name, g in grads.items()], 1)
+        squares = flat_rows({name: (g - mean[name]) ** 2 for name, g in grads.items()})
         seen = Moments.of(squares) if seen is None else seen + Moments.of(squares)
     assert seen is not None
     said = torch.cat([v.flatten() for v in variance.values()])

@@ -21,7 +21,8 @@ from estimators import (
     per_sample_gradients,
 )
 from estimators.catalogue import SCORE, applicable
-from estimators.gradients import Gradient
+from estimators.gradients import flat
+from estimators.watching import Watched
 from nabla.advise.candidates import Candidate, Wants, terms_of
 from nabla.agreement import distance, judge
 from toy_problems import Problem
@@ -118,36 +119,26 @@ def too_dear(cost: float, wants: Wants) -> str:
 
 
 def counts(estimator: Estimator, problem: Problem, seed: int) -> Uses:
-    differentiated = evaluated = 0
     cut = False
-    values: list[Tensor] = []
 
-    def counted(a: Tensor) -> Tensor:
-        nonlocal evaluated, cut
+    def attached(a: Tensor) -> Tensor:
+        """Q, in a graph without slope where it is in none: what asks for one is seen."""
+        nonlocal cut
         q = problem.objective.Q(a)
-        if not isinstance(q, Tensor):
+        alone = isinstance(q, Tensor) and a.requires_grad and not q.requires_grad
+        if not alone or q.shape != a.shape[:-1]:
             return q
-        evaluated += q.numel()
-        values.append(q.detach().flatten())
-        if a.requires_grad and not q.requires_grad and q.shape == a.shape[:-1]:
-            cut, q = True, q + 0 * a.sum(-1)  # a graph without slope: what asks for one is seen
-        if q.requires_grad:
+        cut = True
+        return q + 0 * a.sum(-1)
 
-            def hook(grad: Tensor) -> None:
-                nonlocal differentiated
-                differentiated += grad.numel()
-
-            q.register_hook(hook)
-        return q
-
-    objective = Objective(counted, problem.objective.alpha)
+    Q = Watched(attached)
+    objective = Objective(Q, problem.objective.alpha)
     grads = per_sample_gradients(estimator, problem.policy, objective, PILOT, Noise(seed))
-    varies = len({float(q) for v in values for q in (v.min(), v.max())}) > 1
     return Uses(
-        differentiated / PILOT,
-        evaluated / PILOT,
-        cut=cut and varies and differentiated > 0,
-        alike=varies
+        Q.differentiations / PILOT,
+        Q.evaluations / PILOT,
+        cut=cut and Q.varies and Q.differentiations > 0,
+        alike=Q.varies
         and all(torch.allclose(g, g[:1], rtol=ALIKE, atol=ALIKE) for g in grads.values()),
     )
 
@@ -173,10 +164,6 @@ def doubt(report: Report, trusted: list[Report], limit: float, alike: bool) -> s
         return "what decides its mean happens in too few of its draws to tell: more --estimates"
     far = f"{float(z.max()):.0f}" if z.max() < 1e4 else "more than 10000"
     return f"its mean is {far} standard errors off the gradient (does Q jump?)"
-
-
-def flat(gradient: Gradient) -> Tensor:
-    return torch.cat([g.flatten() for g in gradient.values()])
 
 
 def times(

@@ -4,10 +4,10 @@ far ahead one is of another."""
 import math
 from dataclasses import dataclass, replace
 
-import torch
 from scipy.stats import norm
 
 from estimators import Categorical, Estimator, Noise, Policy, Report, per_sample_gradients
+from estimators.gradients import flat_rows
 from toy_problems import Problem
 
 LEVEL = 0.05  # of the intervals, shared among the comparisons with the best
@@ -79,7 +79,7 @@ def terms_of(
     """
     policy, objective = problem.policy, problem.objective
     whole, critic = (
-        torch.cat([g.flatten(1) for g in grads.values()], 1)
+        flat_rows(grads)
         for grads in (
             per_sample_gradients(estimator, policy, o, min(estimates, 4096), Noise(seed))
             for o in (objective, replace(objective, alpha=0.0))

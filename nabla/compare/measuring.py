@@ -1,12 +1,10 @@
 """What `nabla compare` measures: a report of each estimator that applies, and who saw nothing."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from estimators import (
@@ -22,6 +20,8 @@ from estimators import (
     per_sample_gradients,
 )
 from estimators.catalogue import entry_of
+from estimators.gradients import flat_rows
+from estimators.watching import Watched
 from nabla.compare.sampling import Sampling
 from nabla.foreign import attempt, told
 from toy_problems import Problem
@@ -123,35 +123,18 @@ def single_samples(
 ) -> np.ndarray:
     """A few single-sample gradients for the violins: [count, entries]."""
     grads = per_sample_gradients(estimator, policy, objective, count, rng)
-    return torch.cat([g.flatten(1) for g in grads.values()], 1).double().cpu().numpy()
+    return flat_rows(grads).cpu().numpy()
 
 
 def is_blind(
     estimator: Estimator, problem: Problem, rng: Noise, count: int, rounding: float
 ) -> bool:
     """Whether `count` estimates are all alike, though Q takes different values under them."""
-    values = Values(problem.objective.Q)
-    seen = replace(problem.objective, Q=values)
+    Q = Watched(problem.objective.Q)
+    seen = replace(problem.objective, Q=Q)
     draws = single_samples(estimator, problem.policy, seen, rng, count)
     alike = np.ptp(draws, axis=0) <= rounding * (1 + np.abs(draws).max(axis=0))
-    return values.vary and bool(alike.all())
-
-
-class Values:
-    """Q, and whether its values differ."""
-
-    def __init__(self, Q: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        self.Q, self.low, self.high = Q, math.inf, -math.inf
-
-    def __call__(self, a: torch.Tensor) -> torch.Tensor:
-        q = self.Q(a)
-        low, high = q.detach().aminmax()
-        self.low, self.high = min(self.low, float(low)), max(self.high, float(high))
-        return q
-
-    @property
-    def vary(self) -> bool:
-        return self.low < self.high
+    return Q.varies and bool(alike.all())
 
 
 def _tick(bar: "tqdm[int]", sizes: Iterable[int]) -> Iterable[int]:

@@ -12,7 +12,7 @@ import torch
 
 from estimators import Report
 from estimators.files import whole, write_atomically
-from nabla.compare.table import flat
+from estimators.gradients import flat
 from nabla.figures import comparison_figure
 from nabla.output import save_figure
 
@@ -44,11 +44,11 @@ def tidy_csv(reports: Iterable[Report]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS.split())
     for r in reports:
-        columns = [flat(v) for v in (r.mean, r.sem, r.variance, r.variance_sem)]
+        columns = [flat(v).tolist() for v in (r.mean, r.sem, r.variance, r.variance_sem)]
         for i, label in enumerate(r.labels):
             mean, sem, variance, variance_sem = (c[i] for c in columns)
             exact = None if r.exact is None else float(r.exact[i])
-            bias = None if r.bias is None else flat(r.bias)[i]
+            bias = None if r.bias is None else float(flat(r.bias)[i])
             row = [label, r.estimates, exact, mean, sem, bias, variance, variance_sem]
             writer.writerow([r.problem, r.estimator, *row, r.q_evaluations, r.seconds])
         total = ["total", r.estimates, None, None, None, None]

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from scipy import stats
 
 from estimators import Report
+from estimators.gradients import flat
 from nabla.agreement import judge
 from nabla.compare.measuring import Seen
 from nabla.table import render, with_error
@@ -95,14 +95,10 @@ def _distance(report: Report, found: str) -> str:
 def _entry_table(reports: list[Report]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for r in reports:
-        bias, sem = r.bias, flat(r.sem)
+        bias, sem = r.bias, flat(r.sem).tolist()
         for i, label in enumerate(r.labels):
             exact = "" if r.exact is None else f"{float(r.exact[i]):+.6f}"
-            off = "" if bias is None else with_error(flat(bias)[i], sem[i], signed=True)
-            spread = with_error(flat(r.variance)[i], flat(r.variance_sem)[i])
+            off = "" if bias is None else with_error(float(flat(bias)[i]), sem[i], signed=True)
+            spread = with_error(float(flat(r.variance)[i]), float(flat(r.variance_sem)[i]))
             rows.append([r.estimator, label, exact, off, spread])
     return ["estimator", "entry", "exact", "bias", "variance"], rows
-
-
-def flat(values: dict[str, torch.Tensor]) -> list[float]:
-    return [float(x) for v in values.values() for x in v.flatten()]

@@ -22,6 +22,7 @@ from estimators import (
     measure,
 )
 from estimators.catalogue import applicable
+from estimators.gradients import flat_rows
 from estimators.quadrature.batched import batched_moments
 from nabla.agreement import distance
 from nabla.family import Family
@@ -120,7 +121,9 @@ def _exactly(
 ) -> Cells:
     mean, variance, error, steps = batched_moments(cells, len(least), least=torch.as_tensor(least))
     half, mean_half = error[:, 1].numpy(), error[:, :1].numpy()
-    return Cells(select(variance, entry).numpy(), half, _flat(mean), mean_half, steps.numpy())
+    return Cells(
+        select(variance, entry).numpy(), half, flat_rows(mean).numpy(), mean_half, steps.numpy()
+    )
 
 
 def _by_draws(
@@ -134,8 +137,8 @@ def _by_draws(
     return Cells(
         np.array([float(select(r.variance, entry)) for r in reports]),
         np.array([1.96 * float(select(r.variance_sem, entry)) for r in reports]),
-        np.concatenate([_flat(r.mean) for r in reports]),
-        np.concatenate([_flat(r.sem) for r in reports]),
+        np.concatenate([flat_rows(r.mean).numpy() for r in reports]),
+        np.concatenate([flat_rows(r.sem).numpy() for r in reports]),
         np.zeros(count),
     )
 
@@ -183,10 +186,6 @@ def misses(sheet: Sheet, reference: Sheet) -> float:
         for (mean, half), (known, slack) in zip(sheet.means, reference.means, strict=True)
     ]
     return float(np.concatenate(off).mean())
-
-
-def _flat(values: dict[str, Tensor]) -> np.ndarray:
-    return torch.cat([v.flatten(1) for v in values.values()], 1).numpy()
 
 
 def spot_check(

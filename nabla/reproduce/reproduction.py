@@ -11,7 +11,7 @@ from scipy.stats import norm
 from tqdm import tqdm
 
 from estimators import Noise, TooManyNodes, exact_moments, measure
-from estimators.gradients import Gradient
+from estimators.gradients import Gradient, flat_rows
 from estimators.quadrature import exact_expectation, exact_mean
 from estimators.quadrature.batched import batched_moments
 from nabla.agreement import cornish_fisher, judge
@@ -177,7 +177,7 @@ def chance(cell: Cell, statistic: str, entry: str) -> tuple[float, float] | None
             if statistic == "mean":
                 s = deviation[entry].flatten(1)[:, 0]
             elif entry == "total":
-                s = torch.cat([(d**2).flatten(1) for d in deviation.values()], 1).sum(1)
+                s = (flat_rows(deviation) ** 2).sum(1)
             else:
                 s = deviation[entry].flatten(1)[:, 0] ** 2
             return {"powers": torch.stack([s, s**2, s**3], 1)}

@@ -21,6 +21,7 @@ import platform
 import statistics
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +33,7 @@ import torch
 from estimators import Report
 from estimators.files import write_atomically
 from estimators.moments import Moments
+from estimators.watching import Watched
 from nabla.runs.landscape import Landscape
 from nabla.sweep.cells import ProbeCell, TrainCell
 from nabla.sweep.command import identity, run_cells
@@ -193,16 +195,11 @@ def cost_rows(rounds: int = 9, updates: int = 10) -> Iterator[dict[str, Any]]:
 
 def q_evaluations(loop: Loop, obs: torch.Tensor) -> float:
     """Actions at which the critics are evaluated in one actor step, per state."""
-    agent, count = loop.agent, [0]
+    agent = loop.agent
     objective = agent.objective(agent.trained["critics"], obs)
-    Q = objective.Q
-
-    def counted(a: torch.Tensor) -> torch.Tensor:
-        count[0] += a[..., 0].numel()
-        return Q(a)
-
-    agent.estimator(agent.policy(obs), type(objective)(counted, objective.alpha), loop.rng)
-    return count[0] / len(obs)
+    Q = Watched(objective.Q)
+    agent.estimator(agent.policy(obs), replace(objective, Q=Q), loop.rng)
+    return Q.evaluations / len(obs)
 
 
 def save(name: str, rows: Iterable[dict[str, Any]], digits: int = 5) -> None:

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from estimators import Categorical, Estimator, Noise, Objective, Policy, TooManyNodes
-from estimators.checking.contract import Probe, broken
-from estimators.checking.diagnosis import MEANINGS, Measured, diagnose
-from estimators.checking.sampling import flat, labels
+from estimators.checking.contract import examine
+from estimators.checking.diagnosis import Measured, diagnose
+from estimators.checking.faults import Fault
+from estimators.checking.meanings import MEANINGS
+from estimators.checking.sampling import labels
 from estimators.checking.subjects import subject
 from estimators.globals import preserved_globals
-from estimators.gradients import rows
+from estimators.gradients import flat, rows
 from estimators.quadrature import Exact, exact_gradient, exact_mean
 from nabla.course.engine.findings import Answer, Finding, Slip, attempt
 
@@ -42,7 +44,7 @@ class Surrogate:
     tried; each must be within reach of nodes in well under a second (one or two scalar draws; try
     it), with a Q that takes any d: shapes are tried in twice the dimensions, too. slips: wrong
     ones by key; methods: unbiased ones that are not what is asked for. hints: for the keys of
-    `estimators.checking.diagnosis.MEANINGS`. adapt: makes an estimator of an answer of another
+    `estimators.checking.meanings.MEANINGS`. adapt: makes an estimator of an answer of another
     form; it may raise Unfit on a wrong shape.
     """
 
@@ -87,13 +89,12 @@ class Surrogate:
     def _graph(
         self, estimator: Estimator, policy: Policy, objective: Objective
     ) -> tuple[Finding | None, int | None]:
-        probe = Probe(objective.Q)
         checked = subject(estimator, policy, objective, "answer")
-        complaint = broken(checked, policy, objective, Noise(0), probe)
-        if complaint is None:
-            return None, probe.n(policy)
-        key = complaint.key
-        return Finding("graph", complaint.text, key, self.hints.get(key or "", ())), None
+        try:
+            return None, examine(checked, policy, objective, Noise(0)).n
+        except Fault as fault:
+            text, key = fault.complaint
+            return Finding("graph", text, key, self.hints.get(key or "", ())), None
 
     def _bias(
         self, estimator: Estimator, policy: Policy, objective: Objective, n: int | None
