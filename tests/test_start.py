@@ -78,7 +78,7 @@ def test_a_refusal_is_light_and_one_sentence(arguments, words):
         (["compare", "--colour", "red"], "Unrecognized options: --colour"),
         (["compare", "--estimates", "many"], "invalid literal for int"),
         (["check"], "ESTIMATOR|LOSS"),
-        (["train", "--policy", "beta"], "beta"),
+        (["train", "--version", "beta"], "beta"),
     ],
 )
 def test_what_cannot_be_parsed_is_told_without_torch(arguments, words):

@@ -10,7 +10,7 @@ import torch
 from support import FLOAT, gap, t
 from test_command import run
 
-from estimators import Categorical, Gaussian, Mixture, Objective, Report, exact_gradient
+from estimators import Categorical, Gaussian, Mixture, Noise, Objective, Report, exact_gradient
 from nabla.family import load_family, load_problem
 from nabla.sweep.cells import CompareCell, MapCell
 from nabla.sweep.command import identity
@@ -198,6 +198,13 @@ def test_a_policy_of_one_s_own(capsys):
     assert (code, err) == (0, "")
     assert "centre[1]" in out
     assert out.startswith("own_target:Q (centre = 0.3 0.1, log_scale = -1): ")
+    code, out, err = run(capsys, "compare", "own_target:Q", *policy, "--estimates", "200")
+    assert (code, err) == (0, "")
+    assert "\nvargrad " in out
+    assert "left out reparameterization: a Laplace policy has no pathwise gradient" in out
+    code, out, err = run(capsys, "advise", "own_target:Q", *policy, "--estimates", "1000")
+    assert (code, err) == (0, "")
+    assert "left out reparameterization: a Laplace policy has no pathwise gradient" in out
     code, out, err = run(capsys, "check", "score_function", "own_target:Q", *policy)
     assert (code, err) == (0, "")
     assert "Laplace, centre = [0.3, 0.1], log_scale = [-1.0, -1.0]" in out
@@ -310,7 +317,7 @@ def test_a_family_s_problems_have_the_range():
         one = load_problem(Target("own_target:Q", (f"k={k}",), mu=(0.1,), **given))
         assert gap(family.at(k=k).gradient(), one.gradient()) == 0
     policy, objective = family.batch({"k": t(1.0, 2.5)}, 2)
-    a = policy.sample(3, __import__("estimators").Noise(0))
+    a = policy.sample(3, Noise(0))
     second = family.at(k=2.5)
     alone = second.objective.cost(second.policy, a[:, 1])
     torch.testing.assert_close(objective.cost(policy, a)[:, 1], alone, rtol=1e-12, atol=1e-12)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from nabla.claims.command import claims, load
+from nabla.claims.command import claims
 from nabla.claims.ledger import HOLDS, OPEN, VERDICTS, Record, below, claim, equal, unequal
 from nabla.claims.pages import escaped, pages, rounded
+from nabla.claims.running import load
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -100,10 +101,10 @@ def test_installed_command_runs_away_from_the_repository(tmp_path):
     away.mkdir()
     program = """
 import sys
-from nabla.claims import command
+from nabla.claims import command, running
 before = [*sys.path]
-assert len(command.load()) == 166 and sys.path == before
-print(command.__file__, command.OUT, command.INSTALL, sep="\\n")
+assert len(running.load()) == 166 and sys.path == before
+print(command.__file__, command.OUT, running.INSTALL, sep="\\n")
 sys.exit(command.claims(("R25",)))
 """
     done = subprocess.run(
