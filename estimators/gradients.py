@@ -9,6 +9,7 @@ of ∇J(θ_i). So one ordinary backward pass of the sum gives every per-sample g
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -68,6 +69,15 @@ def per_sample_gradients(
 def flat(gradient: Gradient) -> Tensor:
     """Its entries one after the other, [p]: float64, on the CPU, without a graph."""
     return torch.cat([g.detach().flatten() for g in gradient.values()]).double().cpu()
+
+
+def labels(gradient: Gradient) -> list[str]:
+    """mu[0], mu[1], log_std[0], …: names for what `flat` gives."""
+    return [
+        name + "".join(f"[{i}]" for i in index)
+        for name, g in gradient.items()
+        for index in np.ndindex(*g.shape)
+    ]
 
 
 def flat_rows(gradients: Gradient) -> Tensor:

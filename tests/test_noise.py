@@ -103,6 +103,18 @@ def test_replay_repeats_and_recategorises(source):
     assert (nudged.categorical(w + t(1e-9, -1e-9), (4, 2)) == k).all()
 
 
+def test_a_category_is_recorded_with_what_it_was_cut_from():
+    recorded, w = Recorded(Noise(5)), t([0.2, 0.8], [0.5, 0.5])
+    u = recorded.uniform((4, 2, 3), w)
+    k = recorded.categorical(w, (4, 2))
+    one, two = recorded.draws
+    assert (one.kind, one.shape, two.kind, two.shape) == ("uniform", u.shape, "category", k.shape)
+    assert torch.equal(two.k, k)
+    assert torch.equal((two.x[..., 0] >= two.weights[:, 0]).long(), k)
+    assert recorded.scalars == [one]
+    assert recorded.categories == [(two.weights, two.k)]
+
+
 def test_device_and_dtype_follow_the_tensor():
     assert Noise().normal((2,), torch.zeros(1)).dtype == torch.float32
     assert Noise().normal((2,), t(0.0)).dtype == FLOAT

@@ -16,9 +16,9 @@ of questions, the cheapest first, and stops at the first that is answered by no:
 import math
 from typing import Any, Literal
 
+from estimators.checking.case import Case
 from estimators.checking.faults import raised
 from estimators.checking.ladder import climb
-from estimators.checking.rungs import Case
 from estimators.checking.subjects import RAISED, NotCheckable, called_as, name_of, subject
 from estimators.checking.verdict import Evidence, Verdict
 from estimators.globals import preserved_globals

@@ -44,13 +44,11 @@ class Measured:
         """Of the mean and the gradient together."""
         return (self.error**2 + torch.as_tensor(self.reference) ** 2).sqrt()
 
-    def misfit(self, candidate: Tensor, error: Tensor | float = 0.0) -> float:
+    def misfit(self, slip: Suspect, G: Tensor) -> float:
         """χ², infinite where an entry is off by more than FITS of its errors."""
-        z = (self.mean - candidate).abs() / (self.error**2 + torch.as_tensor(error) ** 2).sqrt()
+        error = torch.as_tensor(slip.error + abs(slip.factor) * self.reference)
+        z = (self.mean - slip.mean(G)).abs() / (self.error**2 + error**2).sqrt()
         return float((z**2).sum()) if bool((z <= FITS).all()) else math.inf
-
-    def of(self, slip: Suspect, G: Tensor) -> float:
-        return self.misfit(slip.mean(G), slip.error + abs(slip.factor) * self.reference)
 
 
 def diagnose(
@@ -111,7 +109,7 @@ def more_draws(measured: Measured, G: Tensor, found: Sequence[Suspect]) -> float
 
 def _best(measured: Measured, G: Tensor, slips: Sequence[Suspect]) -> list[Suspect]:
     """Those within TOLD of the best, if that is better by TOLD than the truth."""
-    misfits = [measured.of(slip, G) for slip in slips]
+    misfits = [measured.misfit(slip, G) for slip in slips]
     least = min(misfits, default=math.inf)
     if not least < float((((measured.mean - G) / measured.both) ** 2).sum()) - TOLD:
         return []

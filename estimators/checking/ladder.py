@@ -1,9 +1,9 @@
 """The ladder: rung after rung, up to the first no."""
 
+from estimators.checking.case import Case
 from estimators.checking.faults import Fault
 from estimators.checking.naming import diagnosis
 from estimators.checking.rungs import (
-    Case,
     Rung,
     continuity,
     contract,

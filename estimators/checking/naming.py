@@ -5,9 +5,10 @@ import math
 import torch
 from torch import Tensor
 
+from estimators.checking.case import Case
 from estimators.checking.diagnosis import Diagnosis, Measured, more_draws, sentence
 from estimators.checking.faults import blamed
-from estimators.checking.rungs import Case, Known, node_limit, slack
+from estimators.checking.rungs import Known, node_limit, slack
 from estimators.checking.suspects import Suspect
 from estimators.checking.verdict import Evidence
 from estimators.gradients import flat

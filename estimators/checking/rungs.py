@@ -7,24 +7,22 @@ function does wrong on the way, after it has kept the contract once, is raised a
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from estimators.checking.case import Case
 from estimators.checking.contract import examine, random_values
 from estimators.checking.faults import Complaint, Fault, blamed
 from estimators.checking.field import NoField, field
 from estimators.checking.probe import Use
-from estimators.checking.sampling import Sampler, labels, require_finite_values, scale
+from estimators.checking.sampling import Sampler, require_finite_values, scale
 from estimators.checking.sequential import FIRST, sequential
-from estimators.checking.subjects import RAISED, Subject
+from estimators.checking.subjects import RAISED
 from estimators.checking.verdict import Evidence
 from estimators.checking.wording import measured_evidence, node_evidence
-from estimators.gradients import Gradient, flat
+from estimators.gradients import flat
 from estimators.noise import Noise
-from estimators.objective import Objective
-from estimators.policies import Policy
 from estimators.quadrature import Exact, TooManyNodes, cross_examine, exact_mean, exact_or_none
 
 MISS = 1e-6  # probability of not seeing a bias of δ
@@ -35,33 +33,6 @@ NODE_EVALUATIONS = 2**20  # of Q
 NODE_ERRORS = 20.0  # how many of their own reported errors two exact answers may differ by
 FIELD_FAILS = 1e-3
 ROUNDING = 64.0  # units of the last place, of the problem's scale
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """What is checked, against what, and how surely: see `check`."""
-
-    subject: Subject
-    policy: Policy
-    objective: Objective
-    rng: Noise
-    exact: Gradient | Literal["find"] | None
-    budget: int
-    delta: float
-    false_alarm: float
-    bound: float | None
-
-    @property
-    def labels(self) -> list[str]:
-        return labels(self.policy)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.policy.like.dtype
-
-    @property
-    def device(self) -> torch.device:
-        return self.policy.like.device
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +59,9 @@ def prepared(case: Case, use: Use) -> Known:
     """The exact gradient, where there is one, and a sampler."""
     if random := random_values(case.policy, case.objective):
         raise Fault(random)
-    require_finite_values(case.policy, case.objective, Noise(3, case.device))
+    require_finite_values(case)
     exact = _exact(case, use)
-    sampler = Sampler(case.subject, case.policy, case.objective, case.rng, exact, case.bound)
-    return Known(use, exact, sampler)
+    return Known(use, exact, Sampler(case, exact))
 
 
 def every_parameter(case: Case, known: Known, before: Mapping[str, Evidence]) -> Evidence | None:
@@ -142,7 +112,7 @@ def measured(case: Case, known: Known, before: Mapping[str, Evidence]) -> Eviden
         rarest=case.policy.rarest,
     )
     rung = "reference" if known.exact is None else "monte carlo"
-    limits = known.sampler.bounds(look, case.false_alarm)
+    limits = known.sampler.bounds(look)
     return measured_evidence(rung, look, case.labels, case.delta, MISS, sure, limits)
 
 
@@ -179,7 +149,7 @@ def slack(case: Case, known: Known) -> Tensor:
 
 def _rounding(case: Case, known: Known, dtype: torch.dtype) -> Tensor:
     with blamed("Q"):
-        size = scale(case.policy, case.objective, Noise(1, case.device))
+        size = scale(case)
     return ROUNDING * max(torch.finfo(dtype).eps, known.use.eps) * size
 
 

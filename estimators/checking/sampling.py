@@ -12,15 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from estimators.checking.case import Case
 from estimators.checking.faults import Complaint, Fault, blamed
 from estimators.checking.known_means import Controls, fit
 from estimators.checking.sequential import Look
-from estimators.checking.subjects import Subject
 from estimators.gradients import flat, flat_rows, per_sample_gradients, row_gradients, rows
 from estimators.moments import Moments
 from estimators.noise import Noise, Recorded
-from estimators.objective import Objective
-from estimators.policies import Policy
 from estimators.quadrature import Exact
 from estimators.score import leave_one_out, score_function
 
@@ -34,37 +32,25 @@ REFERENCE = partial(score_function, n=8, baseline=leave_one_out)
 class Sampler:
     """Draws of one subject, in chunks that fit into a cache."""
 
-    def __init__(
-        self,
-        subject: Subject,
-        policy: Policy,
-        objective: Objective,
-        rng: Noise,
-        exact: Exact | None,
-        bound: float | None = None,
-    ) -> None:
-        self.subject, self.policy, self.objective, self.rng = subject, policy, objective, rng
-        self.device = policy.like.device
+    def __init__(self, case: Case, exact: Exact | None) -> None:
+        self.case = case
         self.exact = None if exact is None else flat(exact)
         self.exact_error = 0.0 if exact is None else exact.error
         self.controls: Controls | None = None
-        self.bound = bound
         self.largest = 0.0
-        self.sharp = Moments.of(
-            torch.zeros(0, 3, sum(p.numel() for p in policy.parameters().values()))
-        )
-        self.own = Noise(7, self.device)  # of the reference, beyond the shared draws
+        self.sharp = Moments.of(torch.zeros(0, 3, len(case.labels)))
+        self.own = Noise(7, case.device)  # of the reference, beyond the shared draws
         first, first_noise = self._estimates(64)
         width = max(first.shape[1], sum(d.x.numel() for d in first_noise.scalars) // 64)
-        self.chunk = max(64, CHUNK_NUMBERS // width) if subject.fast else SLOW_PILOT
-        self.pilot, noise = self._estimates(min(PILOT, self.chunk) if subject.fast else SLOW_PILOT)
+        self.chunk = max(64, CHUNK_NUMBERS // width) if case.subject.fast else SLOW_PILOT
+        self.pilot, noise = self._estimates(min(PILOT, self.chunk))
         steady = len(first_noise.scalars) == len(noise.scalars)  # the number of draws may vary
-        if subject.estimator is not None and type(rng) is Noise and steady:
+        if case.subject.estimator is not None and type(case.rng) is Noise and steady:
             self.controls = fit(noise, self.pilot)
 
     def draw(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
         g, noise = self._estimates(count)
-        if self.bound is not None:
+        if self.case.bound is not None:
             self.largest = max(self.largest, float(g.abs().max()))
         plain = g - (self._reference(noise, count) if self.exact is None else self.exact)
         if self.controls is not None and len(noise.scalars) < len(self.controls.axes):
@@ -81,7 +67,7 @@ class Sampler:
             other = self._reference(Recorded(self.own), len(self.pilot))
             truth, error = other.mean(0), 8 * other.std(0) / math.sqrt(len(other))
         at = 0
-        for name, p in self.policy.parameters().items():
+        for name, p in self.case.policy.parameters().items():
             here = slice(at, at + p.numel())
             at += p.numel()
             off = truth[here].abs() > error[here]
@@ -108,24 +94,25 @@ class Sampler:
             return mean, error, reference, of_reference
         return self.exact + deviation, slight, self.exact, torch.zeros_like(slight)
 
-    def bounds(self, look: Look, false_alarm: float) -> dict[str, Any]:
+    def bounds(self, look: Look) -> dict[str, Any]:
         """Limits for the mean that need the bound alone (Maurer and Pontil 2009, theorem 4):
         |mean − truth| ≤ √(2V log(2/α)/n) + 7·2b log(2/α)/(3(n − 1))."""
-        if self.bound is None:
+        b = self.case.bound
+        if b is None:
             return {}
-        if self.largest > self.bound:
-            raise ValueError(f"an estimate of {self.largest:.4g} exceeds the bound {self.bound:g}")
-        log = math.log(4 * len(look.sd) / false_alarm)
+        if self.largest > b:
+            raise ValueError(f"an estimate of {self.largest:.4g} exceeds the bound {b:g}")
+        log = math.log(4 * len(look.sd) / self.case.false_alarm)
         spread = (2 * look.sd**2 * log / look.n).sqrt()
-        return {"bernstein": (spread + 14 * self.bound * log / (3 * (look.n - 1))).tolist()}
+        return {"bernstein": (spread + 14 * b * log / (3 * (look.n - 1))).tolist()}
 
     def _estimates(self, count: int) -> tuple[Tensor, Recorded]:
-        noise = Recorded(self.rng)
+        noise = Recorded(self.case.rng)
         with blamed():
-            g = flat_rows(self.subject.draw(count, noise)).cpu()
+            g = flat_rows(self.case.subject.draw(count, noise)).cpu()
         if not g.isfinite().all():
             bad = ~g.isfinite()
-            name = labels(self.policy)[int(bad.any(0).nonzero()[0])]
+            name = self.case.labels[int(bad.any(0).nonzero()[0])]
             raise Fault(
                 Complaint(
                     f"the gradient of {name} is not finite in {int(bad.any(1).sum())} of "
@@ -137,7 +124,9 @@ class Sampler:
     def _reference(self, noise: Recorded, count: int) -> Tensor:
         shared = _Shared(noise, self.own)
         with blamed("Q"):
-            g = per_sample_gradients(REFERENCE, self.policy, self.objective, count, shared)
+            g = per_sample_gradients(
+                REFERENCE, self.case.policy, self.case.objective, count, shared
+            )
         reference = flat_rows(g).cpu()
         if not reference.isfinite().all():
             bad = int((~reference.isfinite()).any(1).sum())
@@ -176,29 +165,20 @@ class _Shared(Noise):
         return x
 
 
-def labels(policy: Policy) -> list[str]:
-    """mu[0], mu[1], log_std[0], …: the entries of a gradient, in order."""
-    return [
-        name + "".join(f"[{int(i)}]" for i in index)
-        for name, p in policy.parameters().items()
-        for index in torch.cartesian_prod(*map(torch.arange, p.shape)).view(p.numel(), -1)
-    ]
-
-
-def require_finite_values(policy: Policy, objective: Objective, rng: Noise) -> None:
+def require_finite_values(case: Case) -> None:
     """Fault if Q is not a number, or infinite, in some of WITNESSES actions."""
     with blamed("Q"):
-        copies = rows(policy, max(64, WITNESSES // policy.batch.numel())).detach()
-        q = objective.cost(copies, copies.sample(1, rng))
+        copies = rows(case.policy, max(64, WITNESSES // case.policy.batch.numel())).detach()
+        q = case.objective.cost(copies, copies.sample(1, Noise(3, case.device)))
         bad = int((~q.isfinite()).sum())
     if bad:
         raise Fault(Complaint(f"Q is not finite in {bad:,} of {q.numel():,} actions"))
 
 
-def scale(policy: Policy, objective: Objective, rng: Noise) -> Tensor:
+def scale(case: Case) -> Tensor:
     """E[(|c − E c| + |α|)·|∇ log π|], flattened: the size of what cancels in a gradient."""
-    copies = rows(policy, 256)
-    a = copies.sample(1, rng)
+    objective, copies = case.objective, rows(case.policy, 256)
+    a = copies.sample(1, Noise(1, case.device))
     with torch.enable_grad():
         score = row_gradients(copies.log_prob(a)[0], copies)
     cost = objective.cost(copies.detach(), a)[0].detach()

@@ -18,10 +18,9 @@ from estimators.checking.contract import examine
 from estimators.checking.diagnosis import Measured, diagnose
 from estimators.checking.faults import Fault
 from estimators.checking.meanings import MEANINGS
-from estimators.checking.sampling import labels
 from estimators.checking.subjects import subject
 from estimators.globals import preserved_globals
-from estimators.gradients import flat, rows
+from estimators.gradients import flat, labels, rows
 from estimators.quadrature import Exact, exact_gradient, exact_mean
 from nabla.course.engine.findings import Answer, Finding, Slip, attempt
 
@@ -107,7 +106,7 @@ class Surrogate:
         gap = flat(mean) - flat(exact)
         worst = int(gap.abs().argmax())
         text = (
-            f"biased: the mean of ∂J/∂{labels(policy)[worst]} is off by {float(gap[worst]):+.4g} "
+            f"biased: the mean of ∂J/∂{labels(exact)[worst]} is off by {float(gap[worst]):+.4g} "
             f"(mean {_zero(float(flat(mean)[worst])):+.4g})"
         )
         return Finding("bias", text, key, hints)

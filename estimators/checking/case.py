@@ -1,0 +1,39 @@
+"""What is asked of a check."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from estimators.checking.subjects import Subject
+from estimators.gradients import Gradient, labels
+from estimators.noise import Noise
+from estimators.objective import Objective
+from estimators.policies import Policy
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What is checked, against what, and how surely: see `check`."""
+
+    subject: Subject
+    policy: Policy
+    objective: Objective
+    rng: Noise
+    exact: Gradient | Literal["find"] | None
+    budget: int
+    delta: float
+    false_alarm: float
+    bound: float | None
+
+    @property
+    def labels(self) -> list[str]:
+        return labels(self.policy.parameters())
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.policy.like.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.policy.like.device
