@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution, Independent
 
 from estimators.globals import draw_seed, seeded_globals
 from estimators.noise import Noise
-from estimators.policies import Policy, TooManyNodes
+from estimators.policies import MAX_NODES, Policy, TooManyNodes
 
-Make = Callable[[dict[str, Tensor]], torch.distributions.Distribution]
+Make = Callable[[dict[str, Tensor]], Distribution]
 
 
 def from_distribution(make: Make, **parameters: Tensor) -> Policy:
@@ -40,7 +41,7 @@ def from_distribution(make: Make, **parameters: Tensor) -> Policy:
         def rsample(self, n: int, rng: Noise) -> Tensor:
             distribution = make(self.parameters())
             if not distribution.has_rsample:
-                raise TypeError(f"{type(distribution).__name__} has no pathwise gradient")
+                raise TypeError(f"torch's {name} has no pathwise gradient")
             with seeded_globals(draw_seed(rng)):
                 return distribution.rsample((n,))
 
@@ -52,33 +53,46 @@ def from_distribution(make: Make, **parameters: Tensor) -> Policy:
             try:
                 return distribution.entropy()
             except NotImplementedError:
-                raise TypeError(f"no entropy of {type(distribution).__name__} in torch") from None
+                raise TypeError(f"torch has no entropy of {name}") from None
 
         def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:
             distribution = make(self.parameters())
-            if not (self.discrete and distribution.has_enumerate_support):
-                raise TooManyNodes(
-                    f"torch's {type(distribution).__name__} has no quadrature nodes: measure it "
-                    "instead"
-                )
-            a = distribution.enumerate_support()
+            if not self.discrete:
+                raise TooManyNodes(f"torch's {name} has no quadrature nodes: measure it instead")
+            a = _actions(distribution)
             return a, distribution.log_prob(a).exp()
 
     given = make(parameters)
+    name = type(_base(given)).__name__
     if len(given.event_shape) != 1 and not (given.event_shape == () and _discrete(given)):
         raise ValueError(
             "an action must have one axis: wrap the distribution in torch's Independent(…, 1)"
         )
-    fields = [(name, Tensor) for name in parameters]
-    kind: Any = make_dataclass("Distributed", fields, bases=(Distributed,), frozen=True, eq=False)
+    fields = [(key, Tensor) for key in parameters]
+    kind: Any = make_dataclass(name, fields, bases=(Distributed,), frozen=True, eq=False)
     kind.discrete = _discrete(given)
     policy: Policy = kind(**parameters)
     return policy
 
 
-def _discrete(distribution: torch.distributions.Distribution) -> bool:
-    try:
-        support = distribution.support
-    except NotImplementedError:
-        return False
-    return bool(getattr(support, "is_discrete", False)) and distribution.has_enumerate_support
+def _base(distribution: Distribution) -> Distribution:
+    return _base(distribution.base_dist) if isinstance(distribution, Independent) else distribution
+
+
+def _discrete(distribution: Distribution) -> bool:
+    """Whether torch can list its actions, coordinate by coordinate."""
+    base = _base(distribution)
+    return bool(base.has_enumerate_support) and not base.event_shape
+
+
+def _actions(distribution: Distribution) -> Tensor:
+    """All of them: [m, *batch, d], every combination of the coordinates; [m, *batch] of indices."""
+    each = _base(distribution).enumerate_support(expand=False).flatten()  # of one coordinate
+    coordinates = distribution.event_shape.numel()
+    count = len(each) ** coordinates
+    if count > MAX_NODES:
+        raise TooManyNodes(f"{count:,} actions are more than {MAX_NODES:,}: measure it instead")
+    a = torch.cartesian_prod(*[each] * coordinates).view(count, *distribution.event_shape)
+    ones = (1,) * len(distribution.batch_shape)
+    a = a.view(count, *ones, *distribution.event_shape)
+    return a.expand(count, *distribution.batch_shape, *distribution.event_shape)
