@@ -370,6 +370,53 @@ def test_commands_take_it(house, capsys, name):
     assert "Use " in out
 
 
+MINE = """
+import torch
+from torch.distributions import Beta, Categorical, Independent
+from estimators import Entry, Objective, from_distribution, score_function
+from toy_problems import Problem
+
+a, b = torch.tensor([0.4, 0.8]).double(), torch.tensor([0.7, 0.2]).double()
+TABLE = torch.tensor([[1.0, -0.4, 0.3], [0.2, 0.9, -1.0]]).double()
+
+def beta():
+    make = lambda p: Independent(Beta(p["a"].exp(), p["b"].exp()), 1)
+    return Problem("beta", from_distribution(make, a=a, b=b), Objective(lambda x: x.sum(-1), 0.1))
+
+def pair():
+    make = lambda p: Independent(Categorical(logits=p["logits"]), 1)
+    logits = torch.tensor([[0.2, -0.5, 0.1], [0.4, 0.3, -0.9]]).double()
+    Q = lambda k: TABLE[0, k[..., 0]] * TABLE[1, k[..., 1]]
+    return Problem("pair", from_distribution(make, logits=logits), Objective(Q, 0.3))
+
+row = Entry(score_function, "measure-valued")
+half = lambda policy, objective, rng, n=1: 0.5 * score_function(policy, objective, rng, n)
+"""
+
+
+@pytest.mark.parametrize(("name", "lacks"), [("beta", "exact"), ("pair", "reparameterization")])
+def test_commands_take_a_problem_from_a_file(house, capsys, name, lacks):
+    """A policy with parameters of any name; two categorical actions at once are enumerated."""
+    (house / f"mine_{name}.py").write_text(MINE)
+    problem, small = f"mine_{name}:{name}", ["--estimates", 2000]
+    mine = f"mine_{name}:row"
+    out, status = run(capsys, "compare", problem, *small, "--out", house / "out")
+    assert status == 0
+    assert f"left out {lacks}: " in out
+    assert "BIASED" not in out
+    assert ("no exact gradient within reach" in out) == (name == "beta")
+    named = ["--estimators", mine, "score_function"]
+    out, status = run(capsys, "compare", problem, *small, *named, "--out", house / "out")
+    assert status == 0
+    saved = json.loads(next((house / "out").rglob(f"mine_{name}.row.json")).read_text())
+    assert saved["family"] == "measure-valued"
+    quick = ["--delta", 0.05, "--budget", 100_000]
+    assert run(capsys, "check", mine, problem, *quick)[1] == 0
+    assert run(capsys, "check", f"mine_{name}:half", problem, *quick)[1] == 1
+    out, status = run(capsys, "advise", problem, *small)
+    assert (status, "Use " in out) == (0, True)
+
+
 def test_map_takes_it(house, capsys):
     axes = ["--x", "sharp=0.3:2", "--y", "log_width=-1.5:-0.3", "--grid", 5]
     out, status = run(capsys, "map", "bowl", *axes, "--out", house / "out")

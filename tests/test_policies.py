@@ -8,8 +8,20 @@ from hypothesis import strategies as st
 from scipy import stats
 from support import FLOAT, gap, gaussian, mixture, t
 
-from estimators import Categorical, Gaussian, Mixture, Noise, Objective, exact_moments, log_det_tanh
-from estimators.gradients import row_gradients
+from estimators import (
+    POLICIES,
+    Categorical,
+    Gaussian,
+    Mixture,
+    Noise,
+    Objective,
+    exact_moments,
+    log_det_tanh,
+    score_function,
+)
+from estimators.gradients import row_gradients, rows
+from estimators.quadrature import exact_mean
+from estimators.testing import of_kind
 from toy_problems.identities import leaves, random_problem
 
 seeds = st.integers(0, 10**6)
@@ -305,3 +317,31 @@ def test_wrong_types_are_told_with_what_was_given(make, says):
     with pytest.raises(TypeError) as told:
         make()
     assert str(told.value) == says
+
+
+@pytest.mark.parametrize("kind", POLICIES.values(), ids=list(POLICIES))
+@given(data=st.data())
+def test_every_policy_of_the_table_keeps_the_contract(kind, data):
+    """Shapes; nodes whose weights sum to one; E ∇log π = 0; numbers in, the same policy out."""
+    policy = data.draw(of_kind(kind, max_dim=1))
+    a = policy.sample(5, Noise(0))
+    assert a.shape == (5, *policy.batch, *policy.action)
+    assert policy.log_prob(a).shape == (5, *policy.batch)
+    assert policy.central().shape == (*policy.batch, *policy.action)
+    assert policy.dim == a[0].numel()
+    copies = rows(policy, 3)
+    assert copies.sample(2, Noise(0)).shape == (2, 3, *policy.action)
+    a, w = policy.nodes(40)
+    assert float(w.sum()) == pytest.approx(1, abs=1e-12)
+    one = Objective(lambda x: torch.ones(x.shape[: x.ndim - len(policy.action)]).double(), 0.0)
+    score = exact_mean(score_function, policy, one)
+    assert max(float(s.abs().max()) for s in score.values()) < 1e-8
+    shapes = {k: tuple(p.shape) for k, p in policy.parameters().items()}
+    choices = len(a) if policy.discrete else policy.dim
+    components = data.draw(st.integers(1, 3))
+    fitting = [k for k in (1, 2, 3) if kind.shapes(choices, k) == shapes]
+    assert fitting
+    numbers = torch.cat([p.flatten() for p in policy.parameters().values()])
+    again = kind.from_numbers(numbers, choices, fitting[0])
+    assert all(torch.equal(p, again.parameters()[k]) for k, p in policy.parameters().items())
+    assert set(kind.limits) | set(kind.usual) <= set(kind.shapes(choices, components))
