@@ -1,0 +1,7 @@
+"""The ledger of the literature's claims. Their evidence is tests/claims in a checkout; the wheel has
+it as a part of this package."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CHECKOUT = (ROOT / "tests" / "claims" / "evidence.py").is_file()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-ROOT = Path(__file__).parents[2]
-CHECKOUT = (ROOT / "tests" / "claims" / "evidence.py").is_file()
+from nabla.claims import CHECKOUT, ROOT
+
 OUT = ROOT / "docs" if CHECKOUT else Path("out") / "claims"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from nabla.claims.command import CHECKOUT, ROOT
+from nabla.claims import CHECKOUT, ROOT
 from nabla.claims.ledger import Claim
 from nabla.claims.pages import SOURCES
 from nabla.output import save_figure
