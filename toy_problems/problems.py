@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from estimators import Categorical, Exact, Gaussian, Mixture, Objective, Policy, squash
-from estimators.gradients import row_gradients
+from estimators.gradients import leaves, row_gradients
 from estimators.quadrature import exact_or_none
 
 FLOAT = torch.float64
@@ -40,7 +40,7 @@ class Problem:
     def gradient(self) -> Exact | None:
         """∇J: by autograd of the closed form, else by quadrature; None beyond its reach."""
         if self.value is not None:
-            leaf = self.policy.map(lambda p: p.detach().clone().requires_grad_())
+            leaf = leaves(self.policy)
             with torch.enable_grad():
                 grads = row_gradients(self.value(leaf), leaf)
             scale = max(float(g.abs().max()) for g in grads.values())
