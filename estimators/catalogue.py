@@ -85,30 +85,20 @@ class Entry:
 
 
 PATH, BARE, SCORE, COUPLED, MARGINAL, SUM, RELAXED, COMBINED = (
-    "pathwise",
-    "pathwise, no score",
-    "score function",
-    "measure-valued",
-    "marginalized",
-    "exact, differences",
-    "relaxed",
-    "combined",
-)
-
-
-def _with_value(policy: Policy, objective: Objective, parameter: str | None) -> Estimator:
-    return partial(score_function, baseline=value(policy, objective))
-
-
-def _with_optimal(policy: Policy, objective: Objective, parameter: str | None) -> Estimator:
-    return partial(score_function, baseline=optimal(policy, objective, parameter))
+    "pathwise", "pathwise, no score", "score function", "measure-valued", "marginalized",
+    "exact, differences", "relaxed", "combined",
+)  # fmt: skip
 
 
 _OFF = "off at every temperature > 0"
 _TAYLOR: tuple[Need, ...] = ("rsample", "gradient", "curvature")
 
-_BY_VALUE = Entry(score_function_value, SCORE, needs=("nodes",), once=_with_value)
-_BY_OPTIMAL = Entry(score_function_optimal, SCORE, needs=("nodes",), once=_with_optimal, usual=True)
+_BY_VALUE = Entry(
+    score_function_value,
+    SCORE,
+    needs=("nodes",),
+    once=lambda policy, objective, _: partial(score_function, baseline=value(policy, objective)),
+)
 _SCORE = {
     "score_function": Entry(score_function, SCORE),
     "score_function_full": Entry(score_function_full, SCORE),
@@ -122,7 +112,13 @@ _SCORE = {
         partial(score_function, n=2, baseline=leave_one_out), SCORE, needs=("several",)
     ),
     "score_function_value": _BY_VALUE,
-    "score_function_optimal": _BY_OPTIMAL,
+    "score_function_optimal": Entry(
+        score_function_optimal,
+        SCORE,
+        needs=("nodes",),
+        usual=True,
+        once=lambda *problem: partial(score_function, baseline=optimal(*problem)),
+    ),
     "vargrad": Entry(vargrad, SCORE, needs=("several",)),
 }
 _PATHWISE = Entry(reparameterization, PATH, needs=("rsample", "gradient"), usual=True)

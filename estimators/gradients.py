@@ -6,7 +6,8 @@ The gradient of surrogate i with respect to row i's own parameters is one draw o
 of ∇J(θ_i). So one ordinary backward pass of the sum gives every per-sample gradient.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,6 +32,11 @@ class Estimator(Protocol):
     ) -> Tensor: ...
 
 
+def leaves(policy: Policy) -> Policy:
+    """A copy of the policy whose parameters are leaves."""
+    return policy.map(lambda p: p.detach().clone().requires_grad_())
+
+
 def rows(policy: Policy, count: int) -> Policy:
     """`count` independent copies of the policy, as leaves: [*batch, …] -> [count, *batch, …]."""
     return policy.map(lambda p: p.detach().expand(count, *p.shape).clone().requires_grad_())
@@ -45,8 +51,20 @@ def row_gradients(surrogate: Tensor, policy: Policy) -> Gradient:
         )
     if not surrogate.requires_grad:
         raise ValueError("the surrogate does not depend on the policy's parameters")
-    parameters = policy.parameters()
-    grads = torch.autograd.grad(surrogate.sum(), list(parameters.values()), materialize_grads=True)
+    return gradients_of(surrogate.sum(), policy.parameters())
+
+
+def gradients_of(
+    total: Tensor, parameters: Mapping[str, Tensor], materialize: bool = True, retain: bool = False
+) -> dict[str, Any]:
+    """{name: ∂total/∂parameter}; zero where total does not reach it, None unless `materialize`."""
+    grads = torch.autograd.grad(
+        total,
+        list(parameters.values()),
+        retain_graph=retain,
+        allow_unused=True,
+        materialize_grads=materialize,
+    )
     return dict(zip(parameters, grads, strict=True))
 
 
@@ -69,6 +87,13 @@ def per_sample_gradients(
 def flat(gradient: Gradient) -> Tensor:
     """Its entries one after the other, [p]: float64, on the CPU, without a graph."""
     return torch.cat([g.detach().flatten() for g in gradient.values()]).double().cpu()
+
+
+def unflatten(flat: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> Gradient:
+    """[..., p] -> {name: [..., *shape]}: what `flat` put one after the other, apart again."""
+    parts = flat.split([math.prod(shape) for shape in shapes.values()], -1)
+    named = zip(shapes.items(), parts, strict=True)
+    return {name: part.reshape(*part.shape[:-1], *shape) for (name, shape), part in named}
 
 
 def labels(gradient: Gradient) -> list[str]:

@@ -3,13 +3,14 @@
 import statistics
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from estimators.catalogue import entry_of
-from estimators.compiled import compile_gradients
+from estimators.compiled import Gradients, compile_gradients
 from estimators.gradients import Estimator, Gradient, flat, flat_rows, per_sample_gradients
 from estimators.moments import Moments
 from estimators.noise import Noise, Recorded
@@ -64,8 +65,9 @@ def measure(
     )
     chunk = max(1, min(estimates, CHUNK_NUMBERS // width))
     sizes = [chunk] * (estimates // chunk) + [estimates % chunk] * (estimates % chunk > 0)
-    draw = _draws(estimator, policy, objective, compile)
+    draw: Gradients = partial(per_sample_gradients, estimator, policy, objective)
     if compile:
+        draw = compile_gradients(estimator, policy, objective)
         for size in set(sizes):
             draw(size, Noise(device=pilot.device))
     moments = Moments.of(torch.zeros(0, 2 * pilot.shape[1] + 1, device=pilot.device))
@@ -108,11 +110,3 @@ def _checked(Q: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         return q
 
     return checked
-
-
-def _draws(
-    estimator: Estimator, policy: Policy, objective: Objective, compile: bool
-) -> Callable[[int, Noise], Gradient]:
-    if compile:
-        return compile_gradients(estimator, policy, objective)
-    return lambda size, rng: per_sample_gradients(estimator, policy, objective, size, rng)

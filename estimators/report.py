@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from estimators.files import write_atomically
-from estimators.gradients import Gradient
+from estimators.gradients import Gradient, labels, unflatten
 from estimators.moments import Moments
 
 
@@ -41,17 +40,12 @@ class Report:
         return len(self.reference)
 
     def _named(self, flat: Tensor) -> Gradient:
-        parts = flat.split([int(np.prod(s)) for s in self.shapes.values()])
-        return {name: p.view(s) for (name, s), p in zip(self.shapes.items(), parts, strict=True)}
+        return unflatten(flat, self.shapes)
 
     @property
     def labels(self) -> list[str]:
         """mu[0], mu[1], log_std[0], …: the entries in order."""
-        return [
-            name + "".join(f"[{i}]" for i in index)
-            for name, shape in self.shapes.items()
-            for index in np.ndindex(*shape)
-        ]
+        return labels(self._named(self.reference))
 
     @property
     def estimates(self) -> int:

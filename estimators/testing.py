@@ -22,16 +22,9 @@ from estimators.objective import Objective, squash
 from estimators.policies import POLICIES, Categorical, Gaussian, Mixture, Policy
 
 __all__ = [
-    "assert_unbiased",
-    "categoricals",
-    "check",
-    "gaussians",
-    "mixtures",
-    "objectives",
-    "of_kind",
-    "policies",
-    "problems",
-]
+    "assert_unbiased", "categoricals", "check", "gaussians", "mixtures", "objectives", "of_kind",
+    "policies", "problems",
+]  # fmt: skip
 
 
 def tensors(shape: tuple[int, ...], low: float, high: float) -> st.SearchStrategy[Tensor]:

@@ -6,19 +6,12 @@ from toy_problems.problems import PROBLEMS, Problem, build
 
 __all__ = ["PROBLEMS", "Problem", "build", "finite_difference_gradient", "quad_gradient"]
 
-_TABLES = "averages constrained_bandit policy_gradient soft_mdp tabular"
-_THEORY = "criterion families local maps mixtures sac tilted"
-_PUBLISHED = "baselines dimensions mixtures sac"
+_TABLES = "constrained_bandit policy_gradient soft_mdp tabular"
 moved(
     {f"toy_problems.{name}": f"toy_problems.tables.{name}" for name in _TABLES.split()}
-    | {f"toy_problems.theory_{name}": f"toy_problems.theory.{name}" for name in _THEORY.split()}
     | {
-        f"toy_problems.published_{name}": f"toy_problems.published.{name}"
-        for name in _PUBLISHED.split()
-    }
-    | {
-        "toy_problems.critics": "toy_problems.published.critics",
+        "toy_problems.published_mixtures": "toy_problems.published.mixtures",
         "toy_problems.squashed": "toy_problems.theory.squashed",
-        "toy_problems.studies": "toy_problems.published.studies",
+        "toy_problems.theory_local": "toy_problems.theory.local",
     }
 )

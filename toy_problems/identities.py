@@ -32,7 +32,7 @@ from estimators import (
     sticking_the_landing,
     vargrad,
 )
-from estimators.gradients import Gradient, row_gradients
+from estimators.gradients import Gradient, leaves, row_gradients
 
 FLOAT = torch.float64
 
@@ -60,10 +60,6 @@ def random_problem(seed: int, components: int | None = None) -> tuple[Policy, Ob
     if components is not None:
         policy = Mixture(randn(shape[:-1]), mu, log_std)
     return policy, Objective(Q, alpha)
-
-
-def leaves(policy: Policy) -> Policy:
-    return policy.map(lambda p: p.detach().clone().requires_grad_())
 
 
 def gradient(estimator: Estimator, policy: Policy, objective: Objective, seed: int) -> Gradient:
@@ -226,19 +222,10 @@ def replay_repeats(seed: int) -> float:
 IDENTITIES: dict[str, Callable[[int], float]] = {
     f.__name__: f
     for f in (
-        eq13_is_autograd,
-        first_term,
-        entropy_term,
-        value_term,
-        log_prob_path_to_mu_cancels,
-        stl_is_eq13_without_first_term,
-        vargrad_is_leave_one_out,
-        batch_mean_is_scaled_leave_one_out,
-        first_expectation_is_a_baseline,
-        one_component_is_gaussian,
-        implicit_is_inverse_cdf,
-        squashed_cost_is_change_of_variables,
-        categorical_score_by_hand,
-        replay_repeats,
+        eq13_is_autograd, first_term, entropy_term, value_term, log_prob_path_to_mu_cancels,
+        stl_is_eq13_without_first_term, vargrad_is_leave_one_out,
+        batch_mean_is_scaled_leave_one_out, first_expectation_is_a_baseline,
+        one_component_is_gaussian, implicit_is_inverse_cdf, squashed_cost_is_change_of_variables,
+        categorical_score_by_hand, replay_repeats,
     )
-}
+}  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from estimators import Gaussian, Mixture, Objective, Policy
-from estimators.gradients import Gradient
+from estimators.gradients import Gradient, unflatten
 
 
 def quad_gradient(
@@ -41,19 +41,18 @@ def quad_gradient(
             cache[x] = gradients(x)
         return float(cache[x][i])
 
-    sizes = [p.numel() for p in policy.parameters().values()]
+    shapes = {name: p.shape for name, p in policy.parameters().items()}
     flat = torch.tensor(
         [
             math.fsum(
                 quad(entry, a, b, args=(i,), epsabs=1e-12, epsrel=1e-11, limit=400)[0]
                 for a, b in itertools.pairwise(points)
             )
-            for i in range(sum(sizes))
+            for i in range(sum(s.numel() for s in shapes.values()))
         ],
         dtype=torch.float64,
     )
-    shapes = policy.parameters().items()
-    return {k: v.view(p.shape) for (k, p), v in zip(shapes, flat.split(sizes), strict=True)}
+    return unflatten(flat, shapes)
 
 
 def finite_difference_gradient(

@@ -16,19 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from estimators import (
-    Categorical,
-    Exact,
-    Gaussian,
-    Mixture,
-    Objective,
-    Policy,
-    squash,
-)
-from estimators.gradients import row_gradients
+from estimators import Categorical, Exact, Gaussian, Mixture, Objective, Policy, squash
+from estimators.gradients import leaves, row_gradients
 from estimators.quadrature import exact_or_none
 
 FLOAT = torch.float64
+POSITIVE = ("s", "tau", "sigma", "condition", "k")  # settings
+COUNTS = ("d", "width", "arms", "components")
 Number = float | Tensor
 
 
@@ -46,12 +40,28 @@ class Problem:
     def gradient(self) -> Exact | None:
         """∇J: by autograd of the closed form, else by quadrature; None beyond its reach."""
         if self.value is not None:
-            leaf = self.policy.map(lambda p: p.detach().clone().requires_grad_())
+            leaf = leaves(self.policy)
             with torch.enable_grad():
                 grads = row_gradients(self.value(leaf), leaf)
             scale = max(float(g.abs().max()) for g in grads.values())
             return Exact(grads, 1e-14 * (1 + scale))
         return exact_or_none(self.policy, self.objective)
+
+
+def _known(
+    name: str,
+    policy: Policy,
+    objective: Objective,
+    cost: Callable[[Gaussian], Tensor],
+    smooth: bool = True,
+) -> Problem:
+    """With J in closed form: cost is E[−Q], [*batch], under any Gaussian policy."""
+
+    def value(policy: Policy) -> Tensor:
+        assert isinstance(policy, Gaussian)
+        return cost(policy) - objective.alpha * policy.entropy()
+
+    return Problem(name, policy, objective, value, smooth)
 
 
 def gaussian(mu: Number | list[float], log_std: Number | list[float], d: int = 1) -> Gaussian:
@@ -120,7 +130,6 @@ def report_mixture(
     alpha: Number = 1.0,
 ) -> Problem:
     """Lahire's example with the policy he asks for: a mixture, centres from −spread to spread."""
-    _at_least_one(components=components, d=d)
     far, narrow = torch.broadcast_tensors(
         *(torch.as_tensor(x, dtype=FLOAT) for x in (spread, log_std))
     )
@@ -141,46 +150,36 @@ def gaussian_target(
     alpha: Number = 1.0,
 ) -> Problem:
     """Q = log N(a; m, s²): J = KL(π‖N(m, s²)) at α = 1, zero at μ = m, σ = s."""
-    _positive(s=s)
+    log_z = log(axis(s) * math.sqrt(2 * math.pi))
 
     def log_density(a: Tensor) -> Tensor:
-        log_z = log(axis(s) * math.sqrt(2 * math.pi))
         return (-(((a - axis(m)) / axis(s)) ** 2) / 2 - log_z).sum(-1)
 
-    def value(policy: Policy) -> Tensor:
-        assert isinstance(policy, Gaussian)
-        second = ((policy.mu - axis(m)) ** 2 + torch.exp(2 * policy.log_std)) / axis(s) ** 2
-        log_z = log(axis(s) * math.sqrt(2 * math.pi))
-        return (second / 2 + log_z).sum(-1) - alpha * policy.entropy()
+    def cost(p: Gaussian) -> Tensor:
+        second = ((p.mu - axis(m)) ** 2 + torch.exp(2 * p.log_std)) / axis(s) ** 2
+        return (second / 2 + log_z).sum(-1)
 
-    policy = gaussian(mu, log_std, d)
-    return Problem("gaussian_target", policy, Objective(log_density, alpha), value)
+    return _known("gaussian_target", gaussian(mu, log_std, d), Objective(log_density, alpha), cost)
 
 
 def sac_quadratic(
     distance: Number = 0.6, tau: Number = 1.5, sigma: Number = 0.7, alpha: Number = 0.5, d: int = 1
 ) -> Problem:
     """Q = −k|a|²/2 by what decides who wins: distance = |μ|/σ and tau = kσ²/α; best at (0, 1)."""
-    _positive(tau=tau, sigma=sigma, alpha=alpha)
-    _at_least_one(d=d)
     k = tau * alpha / sigma**2
 
-    def value(policy: Policy) -> Tensor:
-        assert isinstance(policy, Gaussian)
-        second = policy.mu**2 + torch.exp(2 * policy.log_std)
-        return (k * second.sum(-1)) / 2 - alpha * policy.entropy()
+    def cost(p: Gaussian) -> Tensor:
+        return k * (p.mu**2 + torch.exp(2 * p.log_std)).sum(-1) / 2
 
     policy = gaussian(distance * sigma / math.sqrt(d), log(sigma), d)
     objective = Objective(lambda a: -k * (a**2).sum(-1) / 2, alpha)
-    return Problem("sac_quadratic", policy, objective, value)
+    return _known("sac_quadratic", policy, objective, cost)
 
 
 def quadratic(
     d: int = 2, condition: Number = 10.0, alpha: Number = 0.5, sigma: Number = 0.7, seed: int = 0
 ) -> Problem:
     """Q = −½ (a − m)ᵀH(a − m), eigenvalues of H from 1 to `condition`, randomly rotated."""
-    _positive(condition=condition, sigma=sigma)
-    _at_least_one(d=d)
     rng = torch.Generator().manual_seed(seed)
     rotation = torch.linalg.qr(torch.randn(d, d, generator=rng, dtype=FLOAT)).Q
     eigenvalues = axis(condition) ** torch.linspace(0, 1, d, dtype=FLOAT)
@@ -191,94 +190,67 @@ def quadratic(
         step = a - m.to(a)
         return -((step[..., None, :] @ H.to(a))[..., 0, :] * step).sum(-1) / 2
 
-    def value(policy: Policy) -> Tensor:
-        assert isinstance(policy, Gaussian)
-        trace = (H.diagonal(dim1=-2, dim2=-1) * torch.exp(2 * policy.log_std)).sum(-1)
-        return trace / 2 - Q(policy.mu) - alpha * policy.entropy()
+    def cost(p: Gaussian) -> Tensor:
+        return (H.diagonal(dim1=-2, dim2=-1) * torch.exp(2 * p.log_std)).sum(-1) / 2 - Q(p.mu)
 
-    policy = gaussian(0.0, log(sigma), d)
-    return Problem("quadratic", policy, Objective(Q, alpha), value)
+    return _known("quadratic", gaussian(0.0, log(sigma), d), Objective(Q, alpha), cost)
 
 
 def cosine(
-    frequency: Number = 3.0,
-    mu: Number = 0.4,
-    sigma: Number = 0.7,
-    alpha: Number = 0.2,
-    d: int = 1,
+    frequency: Number = 3.0, mu: Number = 0.4, sigma: Number = 0.7, alpha: Number = 0.2, d: int = 1
 ) -> Problem:
     """Q = Σ_i cos(w a_i): reparameterization grows with w, the score function does not."""
-    _positive(sigma=sigma)
-    _at_least_one(d=d)
 
-    def value(policy: Policy) -> Tensor:
-        assert isinstance(policy, Gaussian)
-        damping = torch.exp(-(axis(frequency) ** 2) * torch.exp(2 * policy.log_std) / 2)
-        return (
-            -(damping * torch.cos(axis(frequency) * policy.mu)).sum(-1) - alpha * policy.entropy()
-        )
+    def cost(p: Gaussian) -> Tensor:
+        damping = torch.exp(-(axis(frequency) ** 2) * torch.exp(2 * p.log_std) / 2)
+        return -(damping * torch.cos(axis(frequency) * p.mu)).sum(-1)
 
     objective = Objective(lambda a: torch.cos(axis(frequency) * a).sum(-1), alpha)
-    return Problem("cosine", gaussian(mu, log(sigma), d), objective, value)
+    return _known("cosine", gaussian(mu, log(sigma), d), objective, cost)
 
 
 def bump(
     k: Number = 1.0, mu: Number = 0.8, sigma: Number = 0.7, alpha: Number = 0.2, d: int = 1
 ) -> Problem:
     """Q = Σ_i exp(−k a_i²)."""
-    _positive(k=k, sigma=sigma)
-    _at_least_one(d=d)
 
-    def value(policy: Policy) -> Tensor:
-        assert isinstance(policy, Gaussian)
-        wide = 1 + 2 * axis(k) * torch.exp(2 * policy.log_std)
-        mean = torch.exp(-axis(k) * policy.mu**2 / wide) / wide.sqrt()
-        return -mean.sum(-1) - alpha * policy.entropy()
+    def cost(p: Gaussian) -> Tensor:
+        wide = 1 + 2 * axis(k) * torch.exp(2 * p.log_std)
+        return -(torch.exp(-axis(k) * p.mu**2 / wide) / wide.sqrt()).sum(-1)
 
     objective = Objective(lambda a: torch.exp(-axis(k) * a**2).sum(-1), alpha)
-    return Problem("bump", gaussian(mu, log(sigma), d), objective, value)
+    return _known("bump", gaussian(mu, log(sigma), d), objective, cost)
 
 
 def quartic(mu: Number = 0.0, sigma: Number = 1.0, alpha: Number = 0.0) -> Problem:
     """Q = (a² − 2)(a² − 9): nabla-log without a baseline beats reparameterization for μ."""
-    _positive(sigma=sigma)
 
-    def Q(a: Tensor) -> Tensor:
-        return ((a**2 - 2) * (a**2 - 9)).sum(-1)
-
-    def value(policy: Policy) -> Tensor:
-        assert isinstance(policy, Gaussian)
-        m, v = policy.mu, torch.exp(2 * policy.log_std)
+    def cost(p: Gaussian) -> Tensor:
+        m, v = p.mu, torch.exp(2 * p.log_std)
         fourth, second = m**4 + 6 * m**2 * v + 3 * v**2, m**2 + v
-        return -(fourth - 11 * second + 18).sum(-1) - alpha * policy.entropy()
+        return -(fourth - 11 * second + 18).sum(-1)
 
-    return Problem("quartic", gaussian(mu, log(sigma)), Objective(Q, alpha), value)
+    objective = Objective(lambda a: ((a**2 - 2) * (a**2 - 9)).sum(-1), alpha)
+    return _known("quartic", gaussian(mu, log(sigma)), objective, cost)
 
 
 def step(
     threshold: Number = 0.5, mu: Number = 0.3, sigma: Number = 0.8, alpha: Number = 0.2
 ) -> Problem:
     """Q = 1[a > threshold]: it jumps, so pathwise estimators miss its gradient without a word."""
-    _positive(sigma=sigma)
 
-    def value(policy: Policy) -> Tensor:
-        assert isinstance(policy, Gaussian)
-        z = (policy.mu - axis(threshold)) * torch.exp(-policy.log_std)
-        return -torch.special.ndtr(z).sum(-1) - alpha * policy.entropy()
+    def cost(p: Gaussian) -> Tensor:
+        z = (p.mu - axis(threshold)) * torch.exp(-p.log_std)
+        return -torch.special.ndtr(z).sum(-1)
 
     objective = Objective(lambda a: (a > axis(threshold)).to(a).sum(-1) + 0 * a.sum(-1), alpha)
-    return Problem("step", gaussian(mu, log(sigma)), objective, value, smooth=False)
+    return _known("step", gaussian(mu, log(sigma)), objective, cost, smooth=False)
 
 
 def squashed(
-    frequency: Number = 4.0,
-    mu: Number = 0.3,
-    sigma: Number = 0.9,
-    alpha: Number = 0.2,
-    d: int = 1,
+    frequency: Number = 4.0, mu: Number = 0.3, sigma: Number = 0.9, alpha: Number = 0.2, d: int = 1
 ) -> Problem:
     """A tanh policy as in SAC: Q = Σ_i cos(w tanh u_i), seen from u."""
-    _positive(sigma=sigma)
     objective = squash(Objective(lambda a: torch.cos(axis(frequency) * a).sum(-1), alpha))
     return Problem("squashed", gaussian(mu, log(sigma), d), objective)
 
@@ -288,8 +260,6 @@ def landscape(alpha: Number = 1.0, components: int = 1) -> Problem:
 
     components > 1: a mixture policy with its centres on a circle.
     """
-
-    _at_least_one(components=components)
 
     def Q(a: Tensor) -> Tensor:
         x, y = a.unbind(-1)
@@ -307,8 +277,6 @@ def mlp(
     d: int = 2, width: int = 32, seed: int = 0, alpha: Number = 0.1, sigma: Number = 0.5
 ) -> Problem:
     """A frozen random critic: a tanh network with two hidden layers, a squashed policy."""
-    _positive(sigma=sigma)
-    _at_least_one(d=d, width=width)
     rng = torch.Generator().manual_seed(seed)
     sizes = [d, width, width, 1]
     layers = [
@@ -330,7 +298,6 @@ def mlp(
 
 def bandit(arms: int = 4, alpha: Number = 0.5, seed: int = 0) -> Problem:
     """A Categorical policy over arms with fixed random rewards."""
-    _at_least_one(arms=arms)
     rng = torch.Generator().manual_seed(seed)
     rewards, logits = torch.randn(2, arms, generator=rng, dtype=FLOAT)
     return Problem(
@@ -341,21 +308,10 @@ def bandit(arms: int = 4, alpha: Number = 0.5, seed: int = 0) -> Problem:
 PROBLEMS: dict[str, Callable[..., Problem]] = {
     f.__name__: f
     for f in (
-        report,
-        report_mixture,
-        gaussian_target,
-        sac_quadratic,
-        quadratic,
-        cosine,
-        bump,
-        quartic,
-        step,
-        squashed,
-        landscape,
-        mlp,
-        bandit,
+        report, report_mixture, gaussian_target, sac_quadratic, quadratic, cosine, bump, quartic,
+        step, squashed, landscape, mlp, bandit,
     )
-}
+}  # fmt: skip
 
 
 def build(name: str, **settings: Number) -> Problem:
@@ -372,20 +328,13 @@ def build(name: str, **settings: Number) -> Problem:
             isinstance(number, Tensor) or number != int(number)
         ):
             raise ValueError(f"{key} must be a whole number, got {number}")
+        positive = key in POSITIVE or (name, key) == ("sac_quadratic", "alpha")
+        if positive and not bool((torch.as_tensor(number) > 0).all()):
+            raise ValueError(f"{key} must be positive, got {number}")
+        if key in COUNTS and number < 1:
+            raise ValueError(f"{key} must be ≥ 1, got {number:g}")
     given = {
         k: number if isinstance(number, Tensor) else type(known[k].default)(number)
         for k, number in settings.items()
     }
     return PROBLEMS[name](**given)
-
-
-def _positive(**numbers: Number) -> None:
-    for name, number in numbers.items():
-        if not bool((torch.as_tensor(number) > 0).all()):
-            raise ValueError(f"{name} must be positive, got {number}")
-
-
-def _at_least_one(**numbers: int) -> None:
-    for name, number in numbers.items():
-        if number < 1:
-            raise ValueError(f"{name} must be ≥ 1, got {number}")

@@ -17,9 +17,9 @@ import math
 from typing import Any, Literal
 
 from estimators.checking.case import Case
-from estimators.checking.faults import raised
+from estimators.checking.faults import RAISED, raised
 from estimators.checking.ladder import climb
-from estimators.checking.subjects import RAISED, NotCheckable, called_as, name_of, subject
+from estimators.checking.subjects import NotCheckable, called_as, name_of, subject
 from estimators.checking.verdict import Evidence, Verdict
 from estimators.globals import preserved_globals
 from estimators.gradients import Gradient
@@ -66,10 +66,9 @@ def check(
         except NotCheckable:
             raise
         except RAISED as error:  # somebody's function, called to see what it returns
-            complaint = raised(error)
+            text, key = raised(error).complaint
             called = called_as(estimator, policy) if isinstance(error, MISUNDERSTOOD) else ""
-            evidence = (Evidence("contract", "failed", complaint.text + called),)
-            return Verdict(name, "broken", complaint.key, evidence)
+            return Verdict(name, "broken", key, (Evidence("contract", "failed", text + called),))
         budget = budget or (BUDGET if checked.fast else SLOW_BUDGET)
         rng = rng or Noise(0, policy.like.device)
         return climb(

@@ -2,25 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
-from estimators.checking.subjects import RAISED, NoGradient, WrongReturn
-from estimators.quadrature import TooManyNodes
+from estimators.policies import TooManyNodes
 
-
-class Complaint(NamedTuple):
-    """What is wrong, in one sentence, and the key of the diagnosis where there is one."""
-
-    text: str
-    key: str | None = None
+RAISED = (Exception, SystemExit)  # by somebody's function: a finding, even sys.exit(0)
 
 
 class Fault(Exception):
-    """What somebody's function did after the contract had passed it."""
+    """What is wrong, in one sentence, and the key of the diagnosis where there is one."""
 
-    def __init__(self, complaint: Complaint) -> None:
-        super().__init__(complaint.text)
-        self.complaint = complaint
+    def __init__(self, text: str, key: str | None = None) -> None:
+        super().__init__(text)
+        self.key, self.complaint = key, (text, key)
 
 
 @contextmanager
@@ -28,16 +21,16 @@ def blamed(who: str = "it") -> Iterator[None]:
     """Whatever is raised inside is the fault of somebody's function."""
     try:
         yield
-    except (Fault, TooManyNodes):
+    except TooManyNodes:
         raise
     except RAISED as error:
-        raise Fault(raised(error, who)) from error
+        raise raised(error, who) from error
 
 
-def raised(error: BaseException, who: str = "it") -> Complaint:
+def raised(error: BaseException, who: str = "it") -> Fault:
+    if isinstance(error, Fault):
+        return error
     why = " ".join(str(error).split())
-    if isinstance(error, NoGradient):
-        return Complaint(why, "missing_gradient")
-    if isinstance(error, WrongReturn) or why.startswith(f"{who} must"):
-        return Complaint(why)
-    return Complaint(f"{who} raises {type(error).__name__}" + (f": {why}" if why else ""))
+    if why.startswith(f"{who} must"):
+        return Fault(why)
+    return Fault(f"{who} raises {type(error).__name__}" + (f": {why}" if why else ""))

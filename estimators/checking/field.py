@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from estimators.checking.probe import Probe
-from estimators.gradients import Estimator, Gradient, row_gradients, rows
+from estimators.gradients import Estimator, Gradient, gradients_of, row_gradients, rows
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy
@@ -76,72 +76,47 @@ def field(estimator: Estimator, policy: Policy, rng: Noise) -> Field:
         raise NoField("its actions are discrete")
     eps = rng.normal((1, POINTS, policy.dim), policy.like)
     noise = _Fixed(eps, 0)
-    a, _ = _action(estimator, policy, noise)
-    _plain_path(estimator, policy, noise)
-    _one_field(estimator, policy, eps, a, noise.categories)
-    moved = [_at(estimator, policy, eps + step) for step in _steps(eps)]
-    da = torch.stack([(p[0] - m[0]) / (2 * STEP) for p, m in zip(*_halves(moved), strict=True)], 1)
+    a, v = _at(estimator, policy, noise)
+    _plain_path(estimator, policy, noise, a, v)
+    _one_field(estimator, policy, eps, a, v, noise.categories)
+    moved = [  # along each coordinate of ε, forth and back
+        [_at(estimator, policy, _Fixed(eps + step, 0)) for step in (unit, -unit)]
+        for unit in STEP * torch.eye(policy.dim, dtype=eps.dtype)
+    ]
+    da = torch.stack([(forth - back) / (2 * STEP) for (forth, _), (back, _) in moved], 1)
     inverse = torch.linalg.inv(da)  # [points, j (of ε), i (of a)] -> ∂ε_j/∂a_i, transposed alike
     leaf = rows(policy, POINTS)
-    point = a.detach().requires_grad_()
+    point = a.clone().requires_grad_()
     with torch.enable_grad():
         log_prob = leaf.log_prob(point)
         (slope,) = torch.autograd.grad(log_prob.sum(), point, retain_graph=True)  # [points, d]
         score = row_gradients(log_prob, leaf)
-    v = _at(estimator, policy, eps)[1]
     residual, scale = {}, {}
     for name, s in score.items():
         flow = torch.einsum("pi...,pi->p...", v[name], slope)
-        dv = torch.stack(
-            [(p[1][name] - m[1][name]) / (2 * STEP) for p, m in zip(*_halves(moved), strict=True)],
-            1,
-        )  # [points, j, i, …]
-        divergence = torch.einsum("pji...,pij->p...", dv, inverse)
+        dv = [(forth[name] - back[name]) / (2 * STEP) for (_, forth), (_, back) in moved]
+        divergence = torch.einsum("pji...,pij->p...", torch.stack(dv, 1), inverse)
         residual[name] = s + flow + divergence
         scale[name] = s.abs().maximum(flow.abs()).maximum(divergence.abs())
     return Field(residual, scale)
 
 
-def _steps(eps: Tensor) -> list[Tensor]:
-    """+STEP along each coordinate of ε, then −STEP."""
-    unit = STEP * torch.eye(eps.shape[-1], dtype=eps.dtype)
-    return [*unit, *(-unit)]
-
-
-def _halves(moved: list[tuple[Tensor, Gradient]]) -> tuple[list, list]:  # type: ignore[type-arg]
-    return moved[: len(moved) // 2], moved[len(moved) // 2 :]
-
-
-def _action(estimator: Estimator, policy: Policy, noise: Noise) -> tuple[Tensor, Policy]:
-    """The one action that Q is asked about, attached to the rows it came from."""
+def _at(estimator: Estimator, policy: Policy, noise: Noise) -> tuple[Tensor, Gradient]:
+    """The one action that Q is asked about and the field there: a [points, d], v {name: [points,
+    d, *parameter]}."""
     probe = Probe(lambda a: a.sum(-1))
     copies = rows(policy, POINTS)
     with torch.enable_grad():
         estimator(copies, Objective(probe, 0.0), noise)
     if len(probe.actions) != 1 or probe.actions[0].shape[:2] != (1, POINTS):
         raise NoField("it does not evaluate Q at one action that carries gradient")
-    return probe.actions[0][0], copies  # [points, d]
-
-
-def _at(estimator: Estimator, policy: Policy, eps: Tensor, k: int = 0) -> tuple[Tensor, Gradient]:
-    """The action and the field there: a [points, d], v {name: [points, d, *parameter]}."""
-    a, copies = _action(estimator, policy, _Fixed(eps, k))
-    parts = []
-    for i in range(a.shape[-1]):
-        grads = torch.autograd.grad(
-            a[:, i].sum(),
-            list(copies.parameters().values()),
-            retain_graph=True,
-            allow_unused=True,
-            materialize_grads=True,
-        )
-        parts.append(dict(zip(copies.parameters(), grads, strict=True)))
+    a = probe.actions[0][0]
+    parts = [gradients_of(a_i.sum(), copies.parameters(), retain=True) for a_i in a.unbind(1)]
     return a.detach(), {name: torch.stack([p[name] for p in parts], 1) for name in parts[0]}
 
 
-def _plain_path(estimator: Estimator, policy: Policy, noise: "_Fixed") -> None:
+def _plain_path(estimator: Estimator, policy: Policy, noise: Noise, a: Tensor, v: Gradient) -> None:
     """At α = 0 the estimate must be −∇Q·v and nothing else."""
-    a, v = _at(estimator, policy, noise.eps)
     c = torch.cos(torch.arange(a.shape[-1], dtype=a.dtype))
     copies = rows(policy, POINTS)
     with torch.enable_grad():
@@ -154,17 +129,17 @@ def _plain_path(estimator: Estimator, policy: Policy, noise: "_Fixed") -> None:
 
 
 def _one_field(
-    estimator: Estimator, policy: Policy, eps: Tensor, a: Tensor, categories: int
+    estimator: Estimator, policy: Policy, eps: Tensor, a: Tensor, here: Gradient, categories: int
 ) -> None:
     """Every branch must give the same field at the same action; the action is affine in ε."""
-    here = _at(estimator, policy, eps)[1]
     zero = torch.zeros_like(eps)
     for k in range(1, categories):
-        origin = _at(estimator, policy, zero, k)[0]
+        origin = _at(estimator, policy, _Fixed(zero, k))[0]
         unit = torch.eye(eps.shape[-1], dtype=eps.dtype)
-        slope = torch.stack([_at(estimator, policy, zero + u, k)[0] - origin for u in unit], 1)
-        other = torch.einsum("pi,pij->pj", a.detach() - origin, torch.linalg.inv(slope))[None]
-        b, v = _at(estimator, policy, other, k)
+        ends = [_at(estimator, policy, _Fixed(zero + u, k))[0] for u in unit]
+        slope = torch.stack([end - origin for end in ends], 1)
+        other = torch.einsum("pi,pij->pj", a - origin, torch.linalg.inv(slope))[None]
+        b, v = _at(estimator, policy, _Fixed(other, k))
         if not torch.allclose(b, a, rtol=1e-9, atol=1e-9) or any(
             not torch.allclose(v[n], here[n], rtol=1e-6, atol=1e-7) for n in v
         ):

@@ -33,9 +33,9 @@ def climb(case: Case) -> Verdict:
                 said |= {} if sentence is None else {"diagnosis": sentence}
                 break
     except Fault as fault:
-        failed = Evidence("contract", "failed", fault.complaint.text)
-        evidence = (*said.values(), failed)
-        return Verdict(case.subject.name, "broken", fault.complaint.key, evidence)
+        text, key = fault.complaint
+        evidence = (*said.values(), Evidence("contract", "failed", text))
+        return Verdict(case.subject.name, "broken", key, evidence)
     return Verdict(case.subject.name, _status(said), key, tuple(said.values()))
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from estimators.checking.faults import Complaint
+from estimators.checking.faults import Fault
 from estimators.policies import Policy
 from estimators.watching import Watched
 
@@ -56,23 +56,21 @@ class Probe:
             self.values.append(q)
         return q
 
-    @property
-    def pathwise(self) -> bool:
-        return bool(self.actions)
-
     def use(self, policy: Policy) -> Use:
         """By an estimator that was given ROWS copies of the policy."""
         behind = 1 + len(policy.batch) + len(policy.action)
         n = max((s[-1 - behind] for s in self.shapes if len(s) > behind), default=None)
         return Use(n, self.watched.numbers // ROWS, self.precision.eps)
 
-    def flat(self) -> Complaint | None:
-        """A sentence if Q varies but has no slope at any action it was given."""
+    def flat(self) -> Fault | None:
+        """That Q varies but has no slope at any action that carried gradient, if so it is."""
+        if not self.values:
+            return None
         values = torch.cat([q.detach().flatten() for q in self.values])
         if len(values) < 2 or values.min() == values.max():
             return None
         if not any(q.requires_grad for q in self.values):
-            return Complaint(
+            return Fault(
                 "Q is not differentiable: its values do not depend on the action in torch's "
                 "graph, so a pathwise estimator cannot see Q at all",
                 "discontinuous_q",
@@ -84,7 +82,7 @@ class Probe:
             (slope,) = torch.autograd.grad(total, again, allow_unused=True, materialize_grads=True)
             if slope.any():
                 return None
-        return Complaint(
+        return Fault(
             f"Q is piecewise constant: it takes different values at the {len(values)} actions "
             "drawn but its slope is zero at all of them; a pathwise estimator misses its jumps",
             "discontinuous_q",

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from estimators.checking.case import Case
-from estimators.checking.contract import examine, random_values
-from estimators.checking.faults import Complaint, Fault, blamed
+from estimators.checking.contract import examine, require_fixed_values
+from estimators.checking.faults import RAISED, Fault, blamed
 from estimators.checking.field import NoField, field
 from estimators.checking.probe import Use
 from estimators.checking.sampling import Sampler, require_finite_values, scale
 from estimators.checking.sequential import FIRST, sequential
-from estimators.checking.subjects import RAISED
 from estimators.checking.verdict import Evidence
 from estimators.checking.wording import measured_evidence, node_evidence
 from estimators.gradients import flat
@@ -57,8 +56,7 @@ def contract(case: Case) -> tuple[Evidence, Use]:
 
 def prepared(case: Case, use: Use) -> Known:
     """The exact gradient, where there is one, and a sampler."""
-    if random := random_values(case.policy, case.objective):
-        raise Fault(random)
+    require_fixed_values(case.policy, case.objective)
     require_finite_values(case)
     exact = _exact(case, use)
     return Known(use, exact, Sampler(case, exact))
@@ -166,5 +164,5 @@ def _exact(case: Case, use: Use) -> Exact | None:
     with blamed("Q"):
         exact = exact_or_none(case.policy, case.objective, tolerance=_tolerance(use))
     if exact is not None and not flat(exact).isfinite().all():
-        raise Fault(Complaint("Q is not finite everywhere: the exact gradient is not a number"))
+        raise Fault("Q is not finite everywhere: the exact gradient is not a number")
     return exact

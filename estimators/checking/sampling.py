@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from estimators.checking.case import Case
-from estimators.checking.faults import Complaint, Fault, blamed
+from estimators.checking.faults import Fault, blamed
 from estimators.checking.known_means import Controls, fit
 from estimators.checking.sequential import Look
 from estimators.gradients import flat, flat_rows, per_sample_gradients, row_gradients, rows
@@ -54,7 +54,7 @@ class Sampler:
             self.largest = max(self.largest, float(g.abs().max()))
         plain = g - (self._reference(noise, count) if self.exact is None else self.exact)
         if self.controls is not None and len(noise.scalars) < len(self.controls.axes):
-            raise Fault(Complaint("the number of draws varies from call to call"))
+            raise Fault("the number of draws varies from call to call")
         explained = 0.0 if self.controls is None else self.controls.explain(noise, count)
         return plain - explained, plain, g
 
@@ -114,10 +114,8 @@ class Sampler:
             bad = ~g.isfinite()
             name = self.case.labels[int(bad.any(0).nonzero()[0])]
             raise Fault(
-                Complaint(
-                    f"the gradient of {name} is not finite in {int(bad.any(1).sum())} of "
-                    f"{count:,} estimates"
-                )
+                f"the gradient of {name} is not finite in {int(bad.any(1).sum())} of "
+                f"{count:,} estimates"
             )
         return g, noise
 
@@ -130,9 +128,7 @@ class Sampler:
         reference = flat_rows(g).cpu()
         if not reference.isfinite().all():
             bad = int((~reference.isfinite()).any(1).sum())
-            raise Fault(
-                Complaint(f"Q is not finite in the actions of {bad} of {count:,} estimates")
-            )
+            raise Fault(f"Q is not finite in the actions of {bad} of {count:,} estimates")
         return reference
 
 
@@ -172,7 +168,7 @@ def require_finite_values(case: Case) -> None:
         q = case.objective.cost(copies, copies.sample(1, Noise(3, case.device)))
         bad = int((~q.isfinite()).sum())
     if bad:
-        raise Fault(Complaint(f"Q is not finite in {bad:,} of {q.numel():,} actions"))
+        raise Fault(f"Q is not finite in {bad:,} of {q.numel():,} actions")
 
 
 def scale(case: Case) -> Tensor:

@@ -12,6 +12,7 @@ from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.pathwise import reparameterization
 from estimators.policies import Gaussian, Mixture, Policy
+from estimators.policies.mixture import pick
 
 
 def score_for_path(policy: Gaussian, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
@@ -57,10 +58,7 @@ def path_of_drawn_component(
     """d/dθ cost(μ_k + σ_k ε), k drawn and forgotten: the weights get no path."""
     eps = rng.normal((n, *policy.batch, policy.mu.shape[-1]), policy.mu)
     k = rng.categorical(policy.logits.detach().softmax(-1), (n, *policy.batch))
-    index = k[..., None, None].expand(*k.shape, 1, policy.mu.shape[-1])
-    mu, log_std = (
-        p.expand(n, *p.shape).gather(-2, index).squeeze(-2) for p in (policy.mu, policy.log_std)
-    )
+    mu, log_std = (pick(p, k) for p in (policy.mu, policy.log_std))
     return objective.cost(policy, mu + log_std.exp() * eps).mean(0)
 
 

@@ -25,27 +25,19 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from estimators.catalogue import Entry
+from estimators.checking.faults import RAISED, Fault
 from estimators.globals import draw_seed, global_states, seeded_globals, touched
-from estimators.gradients import Estimator, Gradient, per_sample_gradients
+from estimators.gradients import Estimator, Gradient, gradients_of, leaves, per_sample_gradients
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy
 
 Params = dict[str, Tensor]
 FAST = 64  # estimates in one call
-RAISED = (Exception, SystemExit)  # by somebody's function: a finding, even sys.exit(0)
 
 
 class NotCheckable(TypeError):
     """It is no function, or takes arguments that nobody can fill in."""
-
-
-class NoGradient(ValueError):
-    """A parameter is left without a gradient."""
-
-
-class WrongReturn(ValueError):
-    """It returns something else than a loss or gradients."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +91,7 @@ def loss_value(loss: Callable[[Params], Any], policy: Policy, params: Params) ->
     nor [*batch], nor [S, *batch]."""
     value = loss(params)
     if not isinstance(value, Tensor):
-        raise WrongReturn(f"the loss must return a tensor, got {type(value).__name__}")
+        raise Fault(f"the loss must return a tensor, got {type(value).__name__}")
     batch = policy.batch
     if value.ndim == 0:
         return value * batch.numel()
@@ -134,26 +126,23 @@ def _required(thing: Callable[..., Any]) -> int:
     return count
 
 
-def _leaves(policy: Policy) -> Params:
-    return {k: p.detach().clone().requires_grad_() for k, p in policy.parameters().items()}
-
-
 def _is_loss(thing: Callable[[Any], Any], policy: Policy) -> bool:
     """Whether it takes tensors and returns one; otherwise it is taken to return gradients."""
     with seeded_globals(0):
         try:
-            returned = thing(_leaves(policy))
+            returned = thing(leaves(policy).parameters())
             if isinstance(returned, Tensor):
                 return True
-            got = f"a loss must return a tensor, got {type(returned).__name__}"
-            why: BaseException = WrongReturn(got)
+            why: BaseException = Fault(
+                f"a loss must return a tensor, got {type(returned).__name__}"
+            )
         except RAISED as first:  # of somebody's function: numpy code refuses tensors
             why = first
         try:
             returned = thing(_arrays(policy))
         except RAISED:  # neither: the first complaint is the one to hear
             raise why from None
-        if isinstance(why, WrongReturn) and not isinstance(returned, Mapping | tuple | list):
+        if isinstance(why, Fault) and not isinstance(returned, Mapping | tuple | list):
             raise why
         return isinstance(returned, Tensor)
 
@@ -186,13 +175,9 @@ def _one_by_one(
     rows = []
     with seeded_globals(draw_seed(rng)):
         for _ in range(estimates):
-            leaves = _leaves(policy)
-            rows.append(
-                torch.autograd.grad(
-                    scalar(leaves), list(leaves.values()), allow_unused=True, materialize_grads=True
-                )
-            )
-    return dict(zip(policy.parameters(), map(torch.stack, zip(*rows, strict=True)), strict=True))
+            params = leaves(policy).parameters()
+            rows.append(gradients_of(scalar(params), params))
+    return {k: torch.stack([row[k] for row in rows]) for k in policy.parameters()}
 
 
 def _vectorises(scalar: Callable[[Params], Tensor], policy: Policy) -> bool:
@@ -202,15 +187,12 @@ def _vectorises(scalar: Callable[[Params], Tensor], policy: Policy) -> bool:
     try:
         with seeded_globals(1):
             inside = global_states()
-            scalar(_leaves(policy))
+            scalar(leaves(policy).parameters())
             if {"numpy", "random"} & set(touched(inside)):
                 return False
         many = _mapped(scalar, policy, 1024, Noise(1))
         few = _one_by_one(scalar, policy, 32, Noise(2))
-    except (
-        Exception,
-        SystemExit,
-    ):  # vmap refuses in many ways: the loop will say why
+    except RAISED:  # vmap refuses in many ways: the loop will say why
         return False
     finally:
         torch.random.set_rng_state(before[0])
@@ -259,7 +241,7 @@ def _as_gradient(returned: Any, policy: Policy) -> Gradient:
     out, counts = {}, set()
     for name, shape in shapes.items():
         if returned.get(name) is None:
-            raise NoGradient(f"{name} gets no gradient")
+            raise Fault(f"{name} gets no gradient", "missing_gradient")
         g = returned[name].detach() if isinstance(returned[name], Tensor) else returned[name]
         g = torch.as_tensor(np.array(g))
         if g.shape != shape and g.shape[1:] != shape:

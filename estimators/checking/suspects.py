@@ -29,7 +29,7 @@ from estimators.moments import Moments
 from estimators.noise import Noise
 from estimators.objective import Objective, log_det_tanh
 from estimators.policies import Policy
-from estimators.quadrature import Exact, TooManyNodes, exact_mean
+from estimators.quadrature import TooManyNodes, exact_mean
 from estimators.score import leave_one_out, score_function
 
 BOUND = 2.5  # standard errors that a reported error of quadrature counts as
@@ -78,10 +78,10 @@ def of_estimators(policy: Policy, objective: Objective) -> Iterator[Suspect]:
     for key, (kind, slips) in SLIPS.items():
         for slip in slips if isinstance(policy, kind) else ():
             try:
-                mean = _mean(slip, policy, objective)
+                mean, error = _mean(slip, policy, objective)
             except (TooManyNodes, TypeError, ValueError):  # it does not apply here
                 continue
-            yield Suspect(key, 0.0, flat(mean), BOUND * mean.error)
+            yield Suspect(key, 0.0, mean, error)
 
 
 def entropy_terms(policy: Policy, objective: Objective) -> list[Term]:
@@ -106,8 +106,7 @@ def _entropy_term(
         if not squashed:
             return flat(row_gradients(-weight * leaf.entropy(), leaf)), 0.0
     try:
-        exact = _mean(score_function, policy, Objective(Q, weight))
-        return flat(exact), BOUND * exact.error
+        return _mean(score_function, policy, Objective(Q, weight))
     except TooManyNodes:
         rng = Noise(11, policy.like.device)
         loo = partial(score_function, n=8, baseline=leave_one_out)
@@ -146,12 +145,9 @@ def of_log_det(policy: Policy, objective: Objective) -> Iterator[Suspect]:
     if policy.discrete:
         return
 
-    def of(f: Callable[[Tensor], Tensor]) -> tuple[Tensor, float]:
-        exact = _mean(score_function, policy, Objective(f, 0.0))
-        return flat(exact), BOUND * exact.error
-
+    of = partial(_mean, score_function, policy)
     try:
-        D, error = of(lambda u: alpha * log_det_tanh(u))
+        D, error = of(Objective(lambda u: alpha * log_det_tanh(u), 0.0))
     except TooManyNodes:
         return
     yield Suspect("log_det_forgotten", 1.0, -D, error)
@@ -159,7 +155,7 @@ def of_log_det(policy: Policy, objective: Objective) -> Iterator[Suspect]:
     yield Suspect("sign_of_log_det", 1.0, -2 * D, error)
     for epsilon in (1e-6, 1e-7, 1e-8, 1e-5, 1e-4, 1e-3):
         try:
-            soft, also = of(partial(_soft_log_det, alpha, epsilon))
+            soft, also = of(Objective(partial(_soft_log_det, alpha, epsilon), 0.0))
         except TooManyNodes:
             return
         yield Suspect("log_det_epsilon", 1.0, soft - D, error + also)
@@ -169,5 +165,7 @@ def _soft_log_det(alpha: float | Tensor, epsilon: float, u: Tensor) -> Tensor:
     return alpha * torch.log(1 - torch.tanh(u) ** 2 + epsilon).sum(-1)
 
 
-def _mean(estimator: Estimator, policy: Policy, objective: Objective) -> Exact:
-    return exact_mean(estimator, policy, objective, tolerance=TOLERANCE, evaluations=EVALUATIONS)
+def _mean(estimator: Estimator, policy: Policy, objective: Objective) -> tuple[Tensor, float]:
+    """Flattened, and its error."""
+    exact = exact_mean(estimator, policy, objective, tolerance=TOLERANCE, evaluations=EVALUATIONS)
+    return flat(exact), BOUND * exact.error

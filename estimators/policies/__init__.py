@@ -16,14 +16,6 @@ POLICIES: dict[str, type[Policy]] = {
 }
 
 __all__ = [
-    "LOG_2PI",
-    "MAX_NODES",
-    "POLICIES",
-    "Categorical",
-    "Gaussian",
-    "Mixture",
-    "Policy",
-    "TooManyNodes",
-    "at_least_one",
-    "require_finite",
-]
+    "LOG_2PI", "MAX_NODES", "POLICIES", "Categorical", "Gaussian", "Mixture", "Policy",
+    "TooManyNodes", "at_least_one", "require_finite",
+]  # fmt: skip

@@ -27,16 +27,10 @@ class Mixture(Policy):
     def __post_init__(self) -> None:
         require_floating(self)
         shape = self.mu.shape
-        if (
-            self.mu.ndim < 2
-            or min(shape[-2:]) < 1
-            or shape != self.log_std.shape
-            or shape[:-1] != self.logits.shape
-        ):
-            wrong_shapes(
-                self,
-                "logits must be [*batch, K], mu and log_std [*batch, K, d], with K ≥ 1 and d ≥ 1",
-            )
+        alike = shape == self.log_std.shape and shape[:-1] == self.logits.shape
+        if not alike or len(shape) < 2 or min(shape[-2:]) < 1:
+            rule = "logits must be [*batch, K], mu and log_std [*batch, K, d], with K ≥ 1 and d ≥ 1"
+            wrong_shapes(self, rule)
 
     @property
     def batch(self) -> torch.Size:
@@ -48,11 +42,8 @@ class Mixture(Policy):
 
     @classmethod
     def shapes(cls, dim: int, components: int = 1) -> dict[str, tuple[int, ...]]:
-        return {
-            "logits": (components,),
-            "mu": (components, dim),
-            "log_std": (components, dim),
-        }
+        each = (components, dim)
+        return {"logits": (components,), "mu": each, "log_std": each}
 
     @property
     def components(self) -> Gaussian:
@@ -63,7 +54,7 @@ class Mixture(Policy):
         """Draw ε, draw a component k, return μ_k + σ_k ε."""
         eps = rng.normal((at_least_one(n), *self.batch, self.mu.shape[-1]), self.mu)
         k = rng.categorical(self.logits.detach().softmax(-1), (n, *self.batch))
-        mu, sigma = (_pick(p.detach(), k) for p in (self.mu, self.log_std.exp()))
+        mu, sigma = (pick(p.detach(), k) for p in (self.mu, self.log_std.exp()))
         return mu + sigma * eps  # [n, *batch, d]
 
     def rsample(self, n: int, rng: Noise) -> Tensor:
@@ -128,7 +119,7 @@ class Mixture(Policy):
         return a.movedim(-2, 0).flatten(0, 1), w.movedim(-1, 0).flatten(0, 1)  # [K·m, *batch, …]
 
 
-def _pick(p: Tensor, k: Tensor) -> Tensor:
+def pick(p: Tensor, k: Tensor) -> Tensor:
     """p: [*batch, K, d], k: [n, *batch] -> p[k]: [n, *batch, d]."""
     index = k[..., None, None].expand(*k.shape, 1, p.shape[-1])
     return p.expand(len(k), *p.shape).gather(-2, index).squeeze(-2)

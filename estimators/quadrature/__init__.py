@@ -13,13 +13,6 @@ from estimators.quadrature.exact import (
 )
 
 __all__ = [
-    "MAX_DRAWS",
-    "Exact",
-    "TooManyNodes",
-    "cross_examine",
-    "exact_expectation",
-    "exact_gradient",
-    "exact_mean",
-    "exact_moments",
-    "exact_or_none",
-]
+    "MAX_DRAWS", "Exact", "TooManyNodes", "cross_examine", "exact_expectation", "exact_gradient",
+    "exact_mean", "exact_moments", "exact_or_none",
+]  # fmt: skip

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from estimators.gradients import Estimator, Gradient, per_sample_gradients
+from estimators.gradients import Estimator, Gradient, per_sample_gradients, unflatten
 from estimators.moments import Moments
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy, TooManyNodes, require_finite
-from estimators.quadrature.nodes import Draw, Nodes, discover
+from estimators.quadrature.nodes import Draw, Nodes, category_sizes, discover, every_category
 from estimators.quadrature.witnesses import surprising
 
 # The policies of some cells [b], with an objective that may hold numbers of its own for each.
@@ -68,15 +68,7 @@ def batched_moments(
         out[now], error[now], scale[now] = (torch.cat(p) for p in zip(*parts, strict=True))
         used[now] = steps
         todo[now] = (error[now] > tolerance * scale[now] + zero).any(1)
-    mean, variance = (
-        {
-            name: part.view(count, *shape)
-            for (name, shape), part in zip(
-                shapes.items(), flat.split([math.prod(s) for s in shapes.values()], 1), strict=True
-            )
-        }
-        for flat in out.unbind(1)
-    )
+    mean, variance = (unflatten(flat, shapes) for flat in out.unbind(1))
     return mean, variance, error, used
 
 
@@ -85,7 +77,7 @@ def _look(cells: Cells) -> tuple[list[Draw], dict[str, torch.Size]]:
     estimator, policy, objective = cells(torch.zeros(1, dtype=torch.long))
     draws = discover(estimator, policy, objective)
     scalars = sum(d.size for d in draws if d.categories is None)
-    combinations = math.prod(d.categories**d.size for d in draws if d.categories is not None)
+    combinations = math.prod(category_sizes(draws))
     if scalars not in STEPS or combinations > COMBINATIONS:
         raise TooManyNodes(
             f"an estimate makes {scalars} scalar draws and picks among {combinations} combinations "
@@ -106,12 +98,9 @@ def _moments(
     """Nodes [m, scalars], rules [3, m] -> [b, 2, entries] mean and variance, [b, 2] their errors,
     [b, 2] their scales √E[g²] and E[g²]."""
     require_finite(policy)
-    sizes = [d.categories for d in draws if d.categories is not None for _ in range(d.size)]
-    k = torch.cartesian_prod(*[torch.arange(s) for s in sizes]) if sizes else torch.zeros(1, 0)
-    k = k.reshape(math.prod(sizes), len(sizes)).long()
-    every_x, every_k = x.repeat_interleave(len(k), 0), k.repeat(len(x), 1)
-    nodes = Nodes(draws, every_x, every_k, policy.batch)
-    grads = per_sample_gradients(estimator, policy, objective, len(every_x), nodes)
+    k = every_category(draws)
+    nodes = Nodes(draws, x, k, policy.batch)
+    grads = per_sample_gradients(estimator, policy, objective, nodes.count, nodes)
     if not all(v.isfinite().all() for v in grads.values()):
         raise ValueError("an estimator returned a gradient that is not finite")
     weights = rules.repeat_interleave(len(k), 1)  # [3, rows]

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from estimators.gradients import flat, flat_rows, row_gradients
+from estimators.gradients import flat, flat_rows, leaves, row_gradients, rows
 from estimators.moments import Moments
 from estimators.noise import Noise
 from estimators.objective import Objective
@@ -23,7 +23,7 @@ def node_gradient(policy: Policy, objective: Objective) -> Exact:
 
     Raises TooManyNodes if they do not, if random draws contradict them, or without any nodes.
     """
-    leaf = policy.map(lambda p: p.detach().clone().requires_grad_())
+    leaf = leaves(policy)
     before: Tensor | None = None
     error, scale, order = math.inf, 1.0, 0
     for finer in ORDERS:
@@ -62,7 +62,7 @@ def _require_no_contradiction(
     """TooManyNodes if the mean of random draws is further off than chance allows."""
     rng, seen = Noise(0, policy.like.device), Moments.of(torch.zeros(0, len(said)))
     for _ in range(WITNESSES // CHUNK):
-        copies = policy.map(lambda p: p.expand(CHUNK, *p.shape).clone().requires_grad_())
+        copies = rows(policy, CHUNK)
         surrogate = score_function(copies, objective, rng, baseline=constant(baseline))
         grads = row_gradients(surrogate, copies)
         seen += Moments.of(flat_rows(grads).cpu())

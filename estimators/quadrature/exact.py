@@ -12,14 +12,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from estimators.gradients import Estimator, Gradient, per_sample_gradients
+from estimators.gradients import Estimator, Gradient, per_sample_gradients, unflatten
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy, TooManyNodes, require_finite
 from estimators.quadrature.answer import Exact
 from estimators.quadrature.by_nodes import AGREEMENT, node_gradient
 from estimators.quadrature.integration import FLOOR, integrate
-from estimators.quadrature.nodes import Draw, Nodes, discover
+from estimators.quadrature.nodes import Draw, Nodes, category_sizes, discover, every_category
 from estimators.quadrature.witnesses import CHUNK, contradicted
 from estimators.score import score_function
 from estimators.watching import Watched
@@ -138,9 +138,7 @@ def _mean(
 
     value, error = _integral(f, estimator, policy, objective, tolerance)
     shapes = {name: p.shape for name, p in policy.parameters().items()}
-    parts = value.split([s.numel() for s in shapes.values()])
-    mean = {name: v.view(s) for (name, s), v in zip(shapes.items(), parts, strict=True)}
-    return Exact(mean, error)
+    return Exact(unflatten(value, shapes), error)
 
 
 def _integral(
@@ -151,18 +149,15 @@ def _integral(
     tolerance: float,
 ) -> tuple[Tensor, float]:
     """E[f(g)], flattened, and its largest error."""
-    draws, scalars, sizes = _draws_within_reach(estimator, policy, objective)
-    combinations = math.prod(sizes)
-    k = torch.cartesian_prod(*[torch.arange(s) for s in sizes]) if sizes else torch.zeros(1, 0)
-    k = k.reshape(combinations, len(sizes)).long()
+    draws, scalars = _draws_within_reach(estimator, policy, objective)
+    k = every_category(draws)
+    combinations = len(k)
     device = policy.like.device
 
     def integrand(x: Tensor) -> Tensor:
         """x: [m, scalars] -> [m, entries], summed over the categories."""
-        every_x = x.repeat_interleave(combinations, 0).to(device)
-        every_k = k.repeat(len(x), 1).to(device)
-        nodes = Nodes(draws, every_x, every_k, policy.batch)
-        grads = per_sample_gradients(estimator, policy, objective, len(every_x), nodes)
+        nodes = Nodes(draws, x.to(device), k.to(device), policy.batch)
+        grads = per_sample_gradients(estimator, policy, objective, nodes.count, nodes)
         out = []
         for g in f(grads).values():
             w = torch.as_tensor(nodes.weight).to(g)
@@ -188,12 +183,12 @@ def _integral(
 
 def _draws_within_reach(
     estimator: Estimator, policy: Policy, objective: Objective
-) -> tuple[list[Draw], int, list[int]]:
-    """The draws of one estimate, how many of them are scalars, and among how many categories the
-    others choose; TooManyNodes if they are too many to be replaced."""
+) -> tuple[list[Draw], int]:
+    """The draws of one estimate, and how many of them are scalars; TooManyNodes if they are too
+    many to be replaced."""
     draws = discover(estimator, policy, objective)
     scalars = sum(d.size for d in draws if d.categories is None)
-    sizes = [d.categories for d in draws if d.categories is not None for _ in range(d.size)]
+    sizes = category_sizes(draws)
     combinations = math.prod(sizes)
     if scalars > MAX_DRAWS or combinations > 2**17:
         raise TooManyNodes(
@@ -201,7 +196,7 @@ def _draws_within_reach(
             f"({combinations} combinations): exact moments reach {MAX_DRAWS} scalar draws and "
             f"{2**17} combinations; measure it instead"
         )
-    return draws, scalars, sizes
+    return draws, scalars
 
 
 def _double(policy: Policy, objective: Objective) -> tuple[Policy, Objective]:

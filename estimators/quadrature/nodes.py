@@ -25,11 +25,25 @@ class Draw:
         return math.prod(self.lead) * math.prod(self.tail)
 
 
+def category_sizes(draws: list[Draw]) -> list[int]:
+    """Among how many categories each categorical draw chooses."""
+    return [d.categories for d in draws if d.categories is not None for _ in range(d.size)]
+
+
+def every_category(draws: list[Draw]) -> Tensor:
+    """All combinations of categories, [combinations, categorical draws]."""
+    sizes = category_sizes(draws)
+    k = torch.cartesian_prod(*[torch.arange(s) for s in sizes]) if sizes else torch.zeros(1, 0)
+    return k.reshape(math.prod(sizes), len(sizes)).long()
+
+
 class Nodes(Noise):
-    """Hands out nodes: columns of x for scalars, of k for categories; collects their weights."""
+    """Hands out nodes, each x [m, scalars] with all k [combinations, categories] in turn: columns
+    of x for scalars, of k for categories; collects the weights of these."""
 
     def __init__(self, draws: list[Draw], x: Tensor, k: Tensor, batch: torch.Size) -> None:
-        self.draws, self.x, self.k, self.batch = list(draws), x, k, batch
+        self.draws, self.batch, self.count = list(draws), batch, len(x) * len(k)
+        self.x, self.k = x.repeat_interleave(len(k), 0), k.repeat(len(x), 1)
         self.weight: Tensor | float = 1.0
 
     def _columns(self, source: Tensor) -> Tensor:

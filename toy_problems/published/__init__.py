@@ -10,24 +10,21 @@ from functools import partial
 import numpy as np
 import torch
 
-from estimators import (
-    CATALOGUE,
-    Estimator,
-    Gaussian,
-    Objective,
-    measure_valued,
-    optimal,
-    reparameterization,
-    score_function,
-    value,
-)
+from estimators import Objective, optimal, score_function
 from toy_problems import theory
 from toy_problems.problems import build
 from toy_problems.published.baselines import in_sample, kool
 from toy_problems.published.dimensions import high_dimension, neural_critics
 from toy_problems.published.mixtures import density_gap, figurnov, mixture_policies
 from toy_problems.published.sac import lahire, roeder, xu
-from toy_problems.published.studies import Cell, Series, Study, normal, with_constant
+from toy_problems.published.studies import (
+    Cell,
+    Series,
+    Study,
+    catalogued,
+    normal,
+    with_constant,
+)
 from toy_problems.theory import tilted as theory_tilted
 
 SCORES = ("score_function", "score_function_value", "score_function_optimal")
@@ -38,17 +35,8 @@ def mohamed_fig2() -> Study:
     k = np.linspace(-3, 3, 100)
 
     def cell(name: str, x: float, entry: str) -> Cell:
-        policy = normal(1.0)
         objective = Objective(lambda a: -((a - x) ** 2).sum(-1), 0.0)
-        if name == "score_function_optimal":
-            return (
-                with_constant(float(optimal(policy, objective, entry)(torch.zeros(1)))),
-                policy,
-                objective,
-            )
-        if name == "score_function_value":
-            return partial(score_function, baseline=value(policy, objective)), policy, objective
-        return CATALOGUE[Gaussian][name], policy, objective
+        return catalogued(name, normal(1.0), objective, entry)
 
     series = []
     for name in (*SCORES, "reparameterization", "measure_valued"):
@@ -75,7 +63,7 @@ def mohamed_fig3() -> Study:
             if name in SCORES:
                 b = theory_tilted.constants(cost, x, entry)[name]
                 return with_constant(b), normal(1.0), objective
-            return CATALOGUE[Gaussian][name], normal(1.0), objective
+            return catalogued(name, normal(1.0), objective, entry)
 
         group = "exp(−kx²)" if cost == "exp" else "cos kx"
         forms = [theory_tilted.variances(cost, x) for x in k]
@@ -112,7 +100,7 @@ def gal() -> Study:
         if name == "score_function_optimal":
             best = optimal(normal(), objective, entry, order=120)
             return partial(score_function, baseline=best), normal(), objective
-        return CATALOGUE[Gaussian][name], normal(), objective
+        return catalogued(name, normal(), objective, entry)
 
     series = [
         Series(
@@ -132,25 +120,16 @@ def suh() -> Study:
     sigma = 0.8
     true = -np.exp(-(((0.3 - t) / sigma) ** 2) / 2) / (sigma * math.sqrt(2 * math.pi))
 
-    def cell(estimator: Estimator, x: float, entry: str) -> Cell:
+    def cell(name: str, x: float, entry: str) -> Cell:
         p = build("step", threshold=x, mu=0.3, sigma=sigma, alpha=0.0)
-        return estimator, p.policy, p.objective
+        return catalogued(name, p.policy, p.objective, entry)
 
-    chosen = {
-        "reparameterization": (reparameterization, 0 * t),
-        "score_function": (score_function, true),
-    }
-    series = [Series("", k, t, partial(cell, e), {"mu": f}) for k, (e, f) in chosen.items()]
-    series.append(
-        Series(
-            "",
-            "measure_valued",
-            t,
-            partial(cell, measure_valued),
-            {"mu": true},
-            exact=slice(0),
-        )
-    )
+    forms = {"reparameterization": 0 * t, "score_function": true, "measure_valued": true}
+    nodes = {"measure_valued": slice(0)}  # nowhere: its jump lies between them
+    series = [
+        Series("", name, t, partial(cell, name), {"mu": form}, nodes.get(name, slice(None)))
+        for name, form in forms.items()
+    ]
     return Study(
         "Mean of the estimate of ∂J/∂μ, Q = 1[a > threshold]", "Suh et al. 2022", "threshold",
         series, statistic="mean", log="",

@@ -18,9 +18,14 @@ from estimators import (
     value,
     vargrad,
 )
+from estimators.score import Baseline
 from toy_problems import theory
 from toy_problems.problems import build
 from toy_problems.published.studies import Cell, Series, Study
+
+
+def _with(baseline: Baseline) -> Callable[[int], Estimator]:
+    return lambda n: partial(score_function, n=n, baseline=baseline)
 
 
 def _along_n(name: str, make: Callable[[int], Estimator], n: list[int], form: np.ndarray) -> Series:
@@ -44,18 +49,11 @@ def kool() -> Study:
     cost = p.objective.cost(p.policy, a)
     var_f = float((w * cost**2).sum() - (w * cost).sum() ** 2)
     form = np.array([theory.leave_one_out_variance(k, alone, var_f, 1.0, mean) for k in n])
-    loo = _along_n(
-        "score_function_leave_one_out",
-        lambda k: partial(score_function, n=k, baseline=leave_one_out), n, form,
-    )  # fmt: skip
-    ideal = _along_n(
-        "score_function_value", lambda k: partial(centred, n=k), n, alone / np.array(n, float)
-    )
-    inside = _along_n(
-        "score_function_batch_mean",
-        lambda k: partial(score_function, n=k, baseline=batch_mean), n,
-        np.array([theory.in_sample_variance(k, v) for k, v in zip(n, form, strict=True)]),
-    )  # fmt: skip
+    loo = _along_n("score_function_leave_one_out", _with(leave_one_out), n, form)
+    best = alone / np.array(n, float)
+    ideal = _along_n("score_function_value", lambda k: partial(centred, n=k), n, best)
+    own = np.array([theory.in_sample_variance(k, v) for k, v in zip(n, form, strict=True)])
+    inside = _along_n("score_function_batch_mean", _with(batch_mean), n, own)
     return Study(
         "Variance for μ of N actions averaged, report's example",
         "Kool, van Hoof and Welling 2019; Richter et al. 2020", "N", [loo, ideal, inside],
@@ -73,10 +71,8 @@ def in_sample() -> Study:
     gradient = float(exact_gradient(p.policy, p.objective)["mu"])
     flat = np.full(len(n), gradient)
     make: dict[str, Callable[[int], Estimator]] = {
-        "score_function_batch_mean": lambda k: partial(score_function, n=k, baseline=batch_mean),
-        "score_function_leave_one_out": lambda k: partial(
-            score_function, n=k, baseline=leave_one_out
-        ),
+        "score_function_batch_mean": _with(batch_mean),
+        "score_function_leave_one_out": _with(leave_one_out),
         "vargrad": lambda k: partial(vargrad, n=k),
     }
     forms = {name: flat for name in make}

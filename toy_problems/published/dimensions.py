@@ -6,17 +6,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from estimators import (
-    CATALOGUE,
-    Estimator,
-    Gaussian,
-    Noise,
-    Objective,
-    exact_moments,
-    leave_one_out,
-    score_function,
-    squash,
-)
+from estimators import CATALOGUE, Estimator, Gaussian, Noise, Objective, exact_moments, squash
 from toy_problems import theory
 from toy_problems.problems import Problem, build, gaussian
 from toy_problems.published import critics
@@ -94,11 +84,7 @@ def _one_cosine(d: int) -> Problem:
 
 def _cell(make: Callable[[int], Problem], name: str, x: float, entry: str) -> Cell:
     p = make(int(x))
-    if name == "score_function_value":
-        return _value(p), p.policy, p.objective
-    estimator: Estimator = CATALOGUE[Gaussian][name]
-    if name == "score_function_leave_one_out":
-        estimator = partial(score_function, n=2, baseline=leave_one_out)
+    estimator = _value(p) if name == "score_function_value" else CATALOGUE[Gaussian][name]
     return estimator, p.policy, p.objective
 
 
@@ -107,18 +93,12 @@ def _value(p: Problem) -> Estimator:
     if p.name == "one":
         p1 = build("cosine", d=1)
         assert p1.value is not None
-        assert isinstance(p.policy, Gaussian)
-        entropy = (p.policy.mu.shape[-1] - 1) * float(_entropy(p1))
+        entropy = (p.policy.dim - 1) * float(p1.policy.entropy())
         return with_constant(float(p1.value(p1.policy)) - float(p.objective.alpha) * entropy)
     if p.value is not None:
         return with_constant(float(p.value(p.policy)))
     a = p.policy.sample(4096, Noise(1))
     return with_constant(float(p.objective.cost(p.policy, a).mean()))
-
-
-def _entropy(p: Problem) -> float:
-    assert isinstance(p.policy, Gaussian)
-    return float(p.policy.entropy())
 
 
 def _pairs(centred: float, var_f: float, var_s: float, square: float) -> float:

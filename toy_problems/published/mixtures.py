@@ -5,10 +5,10 @@ from functools import partial
 
 import numpy as np
 
-from estimators import CATALOGUE, Mixture, Objective, Policy, optimal, score_function, value
+from estimators import Objective, Policy
 from toy_problems import theory
 from toy_problems.problems import mixture_log_density
-from toy_problems.published.studies import Cell, Series, Study, two_components
+from toy_problems.published.studies import Cell, Series, Study, catalogued, two_components
 
 
 def _weights(statistic: str) -> Study:
@@ -22,7 +22,7 @@ def _weights(statistic: str) -> Study:
     }
 
     def cell(name: str, x: float, entry: str) -> Cell:
-        return CATALOGUE[Mixture][name], two_components(x), objective
+        return catalogued(name, two_components(x), objective, entry)
 
     series = [
         Series(
@@ -66,12 +66,7 @@ def mixture_policies() -> Study:
     )  # fmt: skip
 
     def cell(name: str, x: float, entry: str) -> Cell:
-        policy, objective = cases[int(x)]
-        if name == "score_function_value":
-            return partial(score_function, baseline=value(policy, objective)), policy, objective
-        if name == "score_function_optimal":
-            return partial(score_function, baseline=optimal(policy, objective)), policy, objective
-        return CATALOGUE[Mixture][name], policy, objective
+        return catalogued(name, *cases[int(x)], entry)
 
     series = [Series("", name, np.arange(3.0), partial(cell, name)) for name in names]
     return Study(

@@ -4,18 +4,10 @@ from functools import partial
 
 import numpy as np
 
-from estimators import (
-    CATALOGUE,
-    Estimator,
-    Gaussian,
-    Objective,
-    optimal,
-    score_function,
-    score_function_analytic_entropy,
-)
+from estimators import Objective, optimal, score_function_analytic_entropy
 from toy_problems import theory
 from toy_problems.problems import build
-from toy_problems.published.studies import Cell, Series, Study, normal
+from toy_problems.published.studies import Cell, Series, Study, catalogued, normal
 
 
 def roeder() -> Study:
@@ -28,10 +20,7 @@ def roeder() -> Study:
 
         def cell(name: str, distance: float, x: float, entry: str) -> Cell:
             p = build("sac_quadratic", tau=x, distance=distance, sigma=sigma, alpha=alpha)
-            if name == "score_function_optimal":
-                best = optimal(p.policy, p.objective, entry)
-                return partial(score_function, baseline=best), p.policy, p.objective
-            return CATALOGUE[Gaussian][name], p.policy, p.objective
+            return catalogued(name, p.policy, p.objective, entry)
 
         for name in ("reparameterization", "sticking_the_landing", "score_function_optimal"):
             mine = {e: np.broadcast_to(forms[name][e], tau.shape) for e in ("mu", "log_std")}
@@ -54,11 +43,7 @@ def xu() -> Study:
         forms = theory.quadratic_critic(ratio, 1.0, k, alpha)
 
         def cell(name: str, objective: Objective, x: float, entry: str) -> Cell:
-            policy = normal(x)
-            estimator: Estimator = CATALOGUE[Gaussian][name]
-            if name == "score_function_optimal":
-                estimator = partial(score_function, baseline=optimal(policy, objective, entry))
-            return estimator, policy, objective
+            return catalogued(name, normal(x), objective, entry)
 
         for name in names:
             mine = {e: np.broadcast_to(forms[name][e], ratio.shape) for e in ("mu", "log_std")}
@@ -79,14 +64,11 @@ def lahire() -> Study:
 
     def cell(name: str, x: float, entry: str) -> Cell:
         p = build("report", phi=x)
-        if name == "score_function_optimal":
-            best = optimal(p.policy, p.objective, entry)
-            return partial(score_function, baseline=best), p.policy, p.objective
         if name == "score_function_analytic_entropy":
             best = optimal(p.policy, Objective(p.objective.Q, 0.0), entry)
             on_q = partial(score_function_analytic_entropy, baseline=best)
             return on_q, p.policy, p.objective
-        return CATALOGUE[Gaussian][name], p.policy, p.objective
+        return catalogued(name, p.policy, p.objective, entry)
 
     names = (
         "reparameterization", "sticking_the_landing", "score_function_optimal",
@@ -94,13 +76,10 @@ def lahire() -> Study:
     )  # fmt: skip
     series = [Series("", name, phi, partial(cell, name)) for name in names]
     return Study(
-        "Variance for μ on the report's example, optimal baselines",
-        "Lahire, §6",
-        "φ",
-        series,
+        "Variance for μ on the report's example, optimal baselines", "Lahire, §6", "φ", series,
         notes=(
             f"fixed σ = 1: φ = 0 stops being a minimum at m = {theory.critical_separation():.10f}",
             f"free σ: side minima from m = {theory.side_separation():.8f}, lowest from "
             f"m = {theory.winning_separation():.8f}; φ = 0 stays a local minimum",
         ),
-    )
+    )  # fmt: skip

@@ -8,15 +8,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-from estimators import (
-    Estimator,
-    Gaussian,
-    Mixture,
-    Objective,
-    Policy,
-    constant,
-    score_function,
-)
+from estimators import Estimator, Gaussian, Mixture, Objective, Policy, constant, score_function
+from estimators.catalogue import CATALOGUE
 
 Cell = tuple[Estimator, Policy, Objective]
 FLOAT = torch.float64
@@ -50,6 +43,13 @@ class Study:
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     trend: bool = False  # whether the power of x is told and drawn
+
+
+def catalogued(name: str, policy: Policy, objective: Objective, entry: str) -> Cell:
+    """The estimator of that name; a baseline that has an optimum has that for the entry."""
+    parameter = None if entry == "total" else entry
+    estimator = CATALOGUE[type(policy)][name].prepared(policy, objective, parameter)
+    return estimator, policy, objective
 
 
 def normal(mu: float = 0.0, log_std: float = 0.0) -> Gaussian:

@@ -22,8 +22,7 @@ from estimators import (
     score_function,
     sticking_the_landing,
 )
-from estimators.gradients import row_gradients
-from toy_problems.identities import leaves
+from estimators.gradients import leaves, row_gradients
 from toy_problems.problems import FLOAT, build, gaussian
 from toy_problems.tables.tabular import Array
 from toy_problems.theory import absolute_boundary, cosine_boundary, ratios, smallest_ratio

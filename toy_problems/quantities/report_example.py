@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from estimators import (
+    Estimator,
     reparameterization,
     score_function,
     score_function_full,
@@ -43,12 +44,6 @@ def phi_star() -> float:
     return float(brentq(lambda phi: report_kl_slopes(2.0, phi)[0], 0.5, 3.0, xtol=1e-15))
 
 
-def kept_first_term() -> list[float]:
-    """Nabla-log at φ = 0 without and with its first term, for μ."""
-    p = build("report", phi=0.0)
-    return [variances(e, p.policy, p.objective)[0] for e in (score_function, score_function_full)]
-
-
 def eq13_variance(phi: float) -> float:
     """Var[(log h)′(φ + ε)]: for μ, log π(f) has no derivative and Eq. 13 is Q′ alone."""
 
@@ -79,7 +74,8 @@ def boundary() -> float:
     return float(brentq(gap, first - 0.05, first, xtol=1e-15))
 
 
-def _report_variance(estimator) -> float:  # type: ignore[no-untyped-def]
+def variance(estimator: Estimator) -> float:
+    """Of one estimate at φ = 0, for μ."""
     p = build("report", phi=0.0)
     return variances(estimator, p.policy, p.objective)[0]
 
@@ -94,9 +90,9 @@ QUANTITIES: dict[str, Callable[[], float | list[float]]] = {
     "R25.m_side": side_separation,
     "R25.m_win": winning_separation,
     "R29.gradient": lambda: report_kl_slopes(2.0, 0.7)[0],
-    "R30.variances": kept_first_term,
-    "R33.report_eq13": lambda: _report_variance(reparameterization),
-    "R33.report_stl": lambda: _report_variance(sticking_the_landing),
+    "R30.variances": lambda: [variance(score_function), variance(score_function_full)],
+    "R33.report_eq13": lambda: variance(reparameterization),
+    "R33.report_stl": lambda: variance(sticking_the_landing),
     "R33.report_score_optimal": lambda: score_on_q_variance(0.0),
     "R33.report_boundary": boundary,
 }

@@ -1,100 +1,17 @@
 """When does which estimator win? Closed forms of variances, by idea; docs/open-question.md tells
 the story and says of each what is proved, what is computed and what is conjectured."""
 
-from toy_problems.theory.criterion import (
-    Integrand,
-    bound,
-    eigenvalue,
-    expectations,
-    log_std_forms,
-    mu_forms,
-    ratios,
-    sector,
-    smallest_log_std_ratio,
-    smallest_ratio,
-    worst_integrand,
-)
-from toy_problems.theory.families import (
-    absolute_boundary,
-    absolute_moments,
-    additive_score_variance,
-    cosine_boundary,
-    cosine_moments,
-    cosine_variances,
-    exponential_moments,
-    in_sample_variance,
-    leave_one_out_variance,
-    mohamed_crossings,
-    mohamed_quadratic,
-    quadratic_moments,
-)
-from toy_problems.theory.mixtures import (
-    implicit_weight_growth,
-    implicit_weight_moment,
-    implicit_weight_variance,
-    marginalized_weight_variance,
-    score_weight_variance,
-)
-from toy_problems.theory.sac import (
-    quadratic_critic,
-    score_beats_eq13,
-    score_beats_eq13_log_std,
-    score_fraction,
-    stl_minus_eq13,
-)
-from toy_problems.theory.two_modes import (
-    centred_log_std,
-    critical_separation,
-    report_curvature,
-    report_kl,
-    report_kl_hessian,
-    report_kl_slopes,
-    side_minimum,
-    side_separation,
-    winning_separation,
-)
+from toy_problems.theory import criterion, families, mixtures, sac, two_modes
+from toy_problems.theory.criterion import *  # noqa: F403
+from toy_problems.theory.families import *  # noqa: F403
+from toy_problems.theory.mixtures import *  # noqa: F403
+from toy_problems.theory.sac import *  # noqa: F403
+from toy_problems.theory.two_modes import *  # noqa: F403
 
 __all__ = [
-    "Integrand",
-    "absolute_boundary",
-    "absolute_moments",
-    "additive_score_variance",
-    "bound",
-    "centred_log_std",
-    "cosine_boundary",
-    "cosine_moments",
-    "cosine_variances",
-    "critical_separation",
-    "eigenvalue",
-    "expectations",
-    "exponential_moments",
-    "implicit_weight_growth",
-    "implicit_weight_moment",
-    "implicit_weight_variance",
-    "in_sample_variance",
-    "leave_one_out_variance",
-    "log_std_forms",
-    "marginalized_weight_variance",
-    "mohamed_crossings",
-    "mohamed_quadratic",
-    "mu_forms",
-    "quadratic_critic",
-    "quadratic_moments",
-    "ratios",
-    "report_curvature",
-    "report_kl",
-    "report_kl_hessian",
-    "report_kl_slopes",
-    "score_beats_eq13",
-    "score_beats_eq13_log_std",
-    "score_fraction",
-    "score_weight_variance",
-    "sector",
-    "side_minimum",
-    "side_separation",
-    "smallest_log_std_ratio",
-    "smallest_ratio",
-    "stl_minus_eq13",
-    "winning_separation",
-    "worst_integrand",
+    *criterion.__all__,
+    *families.__all__,
+    *mixtures.__all__,
+    *sac.__all__,
+    *two_modes.__all__,
 ]

@@ -18,6 +18,11 @@ from torch import Tensor
 
 from estimators import Gaussian
 
+__all__ = [
+    "Integrand", "bound", "eigenvalue", "expectations", "log_std_forms", "mu_forms", "ratios",
+    "sector", "smallest_log_std_ratio", "smallest_ratio", "worst_integrand",
+]  # fmt: skip
+
 Numbers = np.ndarray
 
 

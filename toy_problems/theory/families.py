@@ -10,6 +10,12 @@ import math
 import numpy as np
 from scipy.optimize import brentq
 
+__all__ = [
+    "absolute_boundary", "absolute_moments", "additive_score_variance", "cosine_boundary",
+    "cosine_moments", "cosine_variances", "exponential_moments", "in_sample_variance",
+    "leave_one_out_variance", "mohamed_crossings", "mohamed_quadratic", "quadratic_moments",
+]  # fmt: skip
+
 Numbers = float | np.ndarray
 Moments = dict[str, Numbers]
 

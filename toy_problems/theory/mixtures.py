@@ -9,6 +9,11 @@ import math
 import numpy as np
 from scipy.special import log_ndtr, logsumexp
 
+__all__ = [
+    "implicit_weight_growth", "implicit_weight_moment", "implicit_weight_variance",
+    "marginalized_weight_variance", "score_weight_variance",
+]  # fmt: skip
+
 
 def implicit_weight_moment(m: float, nodes: int = 20001) -> float:
     """E[(∂a/∂w)²] = ∫ (Φ(a + m) − Φ(a − m))²/π(a) da for implicit reparameterization.

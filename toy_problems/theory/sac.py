@@ -6,6 +6,11 @@ has for each parameter the baseline that is best for it, as in `optimal(policy, 
 
 import numpy as np
 
+__all__ = [
+    "quadratic_critic", "score_beats_eq13", "score_beats_eq13_log_std", "score_fraction",
+    "stl_minus_eq13",
+]  # fmt: skip
+
 Numbers = float | np.ndarray
 
 

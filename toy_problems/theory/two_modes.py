@@ -15,6 +15,12 @@ from estimators.policies import LOG_2PI
 from toy_problems.tables.tabular import Array
 from toy_problems.theory.squashed import expectation
 
+__all__ = [
+    "centred_log_std", "critical_separation", "report_curvature", "report_kl",
+    "report_kl_hessian", "report_kl_slopes", "side_minimum", "side_separation",
+    "winning_separation",
+]  # fmt: skip
+
 
 def log_h(a: Array, m: float = 2.0) -> Array:
     """−½log 2π − (a² + m²)/2 + log cosh ma, without overflow."""
