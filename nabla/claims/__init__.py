@@ -1,5 +1,5 @@
-"""The ledger of the literature's claims. Their evidence is tests/claims in a checkout; in a wheel it
-is a part of this package."""
+"""The ledger of the literature's claims. Their evidence is tests/claims in a checkout; in a wheel
+it is a part of this package."""
 
 from pathlib import Path
 
