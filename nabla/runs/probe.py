@@ -1,7 +1,5 @@
 """`nabla probe`: the estimators' variance inside a trained actor, at states from its replay."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +42,7 @@ def probe(
     at_least(0, at=at)
     require_seed(seed)
     from nabla.compare.saving import save_comparison
+    from nabla.output import command_line
     from nabla.runs.probing import actor_table, probed, save_actor, situation
 
     seen, samples = [], {}
@@ -55,10 +54,9 @@ def probe(
         raise ValueError("no estimator is left to measure")
     seen.sort(key=lambda pair: pair[0].total_variance)
     folder = run / (f"probe-{at}" if at else "probe")
-    command = shlex.join(["nabla", *sys.argv[1:]])
-    paths = save_comparison([report for report, _ in seen], samples, folder, command)
+    paths = save_comparison([report for report, _ in seen], samples, folder, command_line())
     actor = {r.estimator: moments for r, moments in seen}
-    paths += save_actor(actor, f"{where.agent.config.task}, {states} states", folder, command)
+    paths += save_actor(actor, f"{where.agent.config.task}, {states} states", folder)
     print(actor_table(seen, states))
     seen_by = where.landscape(seed)
     if seen_by:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +18,19 @@ from estimators import (
     Policy,
     Report,
     exact_gradient,
-    measure,
 )
-from estimators.files import write_atomically
 from nabla.catalogue import pick_estimators
-from nabla.compare.measuring import single_samples
+from nabla.compare.measuring import averaged, measured, single_samples
+from nabla.compare.sampling import Sampling
 from nabla.figures import Z95, bars, label_of
-from nabla.output import save_figure
+from nabla.output import command_line, save_csv, save_figure
 from nabla.runs.landscape import Landscape
 from nabla.runs.saved import saved_agent, saved_checkpoint
 from nabla.table import render, with_error
 from sac_minimal.checkpoint import load
-from sac_minimal.networks import Network
 from sac_minimal.replay import Replay
 from sac_minimal.sac import SAC
+from toy_problems import Problem
 
 SAMPLES = 300  # for the violins
 
@@ -52,17 +50,17 @@ def actor_table(seen: Sequence[tuple[Report, Moments]], states: int) -> str:
     return render(header, rows)
 
 
-def save_actor(inside: dict[str, Moments], title: str, folder: Path, command: str) -> list[Path]:
+def save_actor(inside: dict[str, Moments], title: str, folder: Path) -> list[Path]:
     """The variances in the actor's parameters: a table, and bars with 95 % intervals."""
-    rows = [f"{name},{float(m.mean)},{float(m.sem)},{m.n}" for name, m in inside.items()]
+    rows = [[name, float(m.mean), float(m.sem), m.n] for name, m in inside.items()]
     table = folder / "actor.csv"
-    write_atomically(table, "\n".join(["estimator,variance,variance_sem,draws", *rows]) + "\n")
+    save_csv(table, ["estimator", "variance", "variance_sem", "draws"], rows)
     figure = Figure(figsize=(7, 1.2 + 0.26 * len(inside)), layout="constrained")
     best = sorted(inside.items(), key=lambda pair: float(pair[1].mean))
     bars(ax := figure.subplots(), {k: (float(m.mean), Z95 * float(m.sem)) for k, m in best})
     ax.set_xlabel("total variance of the mean loss's gradient in the actor")
     ax.set_title(title)
-    return [table, *save_figure(figure, folder / "actor", command)]
+    return [table, *save_figure(figure, folder / "actor", command_line())]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,25 +101,18 @@ def probed(
     agent, policy, objective = where.agent, where.policy, where.objective
     # A ReLU critic has too many kinks for nodes; over discrete actions the sum is exact anyway.
     exact = exact_gradient(policy, objective) if agent.space.discrete else None
+    of = f"{agent.config.task}, sum over {len(where.obs)} states"
+    problem, how = Problem(of, policy, objective), Sampling(estimates, n, seed)
     chosen = pick_estimators(policy, estimators)
     for name, base in tqdm(chosen.items(), leave=False, disable=None):
-        estimator: Estimator = base if n is None else partial(base, n=n)
         try:
-            report = measure(
-                estimator,
-                policy,
-                objective,
-                estimates=estimates,
-                rng=Noise(seed),
-                exact=exact,
-                name=name,
-                problem=f"{agent.config.task}, sum over {len(where.obs)} states",
-            )
+            report = measured(name, base, problem, exact, how)
         except (ValueError, TypeError) as error:
             if estimators:
                 raise
             print(f"left out {name}: {error}")
             continue
+        estimator = averaged(base, how)
         inside = parameter_variance(agent, estimator, objective, where.obs, through, seed)
         yield report, inside, single_samples(estimator, policy, objective, Noise(seed + 1), SAMPLES)
 
@@ -150,21 +141,11 @@ def parameter_variance(
 ) -> Moments:
     """Moments of ‖g − ḡ‖²·draws/(draws − 1), g the gradient of the mean loss in the actor."""
     rng, actor = Noise(seed), agent.trained["actor"]
-    gradients = torch.stack(
-        [
-            flat(
-                torch.autograd.grad(
-                    estimator(agent.policy(obs), objective, rng).mean(), actor, allow_unused=True
-                ),
-                actor,
-            )
-            for _ in range(draws)
-        ]
-    )
+    rows = []
+    for _ in range(draws):
+        loss = estimator(agent.policy(obs), objective, rng).mean()
+        parts = torch.autograd.grad(loss, actor, materialize_grads=True)
+        rows.append(torch.cat([g.flatten() for g in parts]))
+    gradients = torch.stack(rows)
     squares = ((gradients - gradients.mean(0)) ** 2).sum(1) * draws / (draws - 1)
     return Moments.of(squares)
-
-
-def flat(gradients: tuple[torch.Tensor | None, ...], like: Network) -> torch.Tensor:
-    pairs = zip(gradients, like, strict=True)
-    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])
