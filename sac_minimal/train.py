@@ -4,7 +4,7 @@ import copy
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -216,18 +216,26 @@ def evaluate(
     The deterministic action is tanh(μ), of the likeliest component of a mixture, or the likeliest
     choice. Evaluation has its own environment and noise: training does not notice it.
     """
-    env, returns = make(task), []
-    rng = Noise(seed)
-    for episode in range(episodes):
-        obs, total, done = env.reset(seed + episode), 0.0, False
-        while not done:
-            with torch.no_grad():
-                x = torch.from_numpy(obs)[None]
-                action = agent.act(x, rng)[0] if stochastic else agent.central(x)[0]
-            obs, reward, terminated, truncated = env.step(action.numpy())
-            total, done = total + reward, terminated or truncated
-        returns.append(total)
+    env, rng = make(task), Noise(seed)
+    returns = [0.0] * episodes
+    for i in range(episodes):
+        for reward in play(agent, env, seed + i, rng, stochastic):
+            returns[i] += reward
     return returns
+
+
+def play(
+    agent: SAC, env: Simulator, seed: int, rng: Noise, stochastic: bool = False
+) -> Iterator[float]:
+    """The rewards of one episode, step by step."""
+    obs, done = env.reset(seed), False
+    while not done:
+        with torch.no_grad():
+            x = torch.from_numpy(obs)[None]
+            action = agent.act(x, rng)[0] if stochastic else agent.central(x)[0]
+        obs, reward, terminated, truncated = env.step(action.numpy())
+        done = terminated or truncated
+        yield reward
 
 
 def fingerprint(agent: SAC) -> str:

@@ -20,11 +20,12 @@ from estimators import (
     exact_gradient,
 )
 from nabla.catalogue import pick_estimators
-from nabla.compare.measuring import averaged, measured, single_samples
-from nabla.compare.sampling import Sampling
+from nabla.compare.command import Sampling
+from nabla.compare.measuring import averaged, measured, noise, single_samples
 from nabla.figures import Z95, bars, label_of
 from nabla.output import command_line, save_csv, save_figure
 from nabla.runs.landscape import Landscape
+from nabla.runs.probe import Probing
 from nabla.runs.saved import saved_agent, saved_checkpoint
 from nabla.table import render, with_error
 from sac_minimal.checkpoint import load
@@ -79,21 +80,14 @@ class Situation:
         return Landscape.sampled(self.policy, self.objective, Noise(seed + 2))
 
 
-def situation(run: Path, states: int, at: int, seed: int) -> Situation:
-    agent = saved_agent(run, at)
-    obs = replayed_states(run, agent, states, at, seed)
+def situation(run: Path, how: Probing) -> Situation:
+    agent = saved_agent(run, how.at)
+    obs = replayed_states(run, agent, how)
     objective = agent.objective([p.detach() for p in agent.trained["critics"]], obs)
     return Situation(agent, obs, agent.policy(obs).detach(), objective)
 
 
-def probed(
-    where: Situation,
-    estimators: tuple[str, ...],
-    estimates: int,
-    through: int,
-    n: int | None,
-    seed: int,
-) -> Iterator[tuple[Report, Moments, np.ndarray]]:
+def probed(where: Situation, how: Probing) -> Iterator[tuple[Report, Moments, np.ndarray]]:
     """For each estimator: at the actor's outputs, in its parameters, and a few single samples.
 
     Estimators that do not apply are left out with a word, unless they were named.
@@ -102,33 +96,33 @@ def probed(
     # A ReLU critic has too many kinks for nodes; over discrete actions the sum is exact anyway.
     exact = exact_gradient(policy, objective) if agent.space.discrete else None
     of = f"{agent.config.task}, sum over {len(where.obs)} states"
-    problem, how = Problem(of, policy, objective), Sampling(estimates, n, seed)
-    chosen = pick_estimators(policy, estimators)
+    problem, draw = Problem(of, policy, objective), Sampling(how.estimates, how.n, how.seed)
+    chosen = pick_estimators(policy, how.estimators)
     for name, base in tqdm(chosen.items(), leave=False, disable=None):
         try:
-            report = measured(name, base, problem, exact, how)
+            report = measured(name, base, problem, exact, draw)
         except (ValueError, TypeError) as error:
-            if estimators:
+            if how.estimators:
                 raise
             print(f"left out {name}: {error}")
             continue
-        estimator = averaged(base, how)
-        inside = parameter_variance(agent, estimator, objective, where.obs, through, seed)
-        yield report, inside, single_samples(estimator, policy, objective, Noise(seed + 1), SAMPLES)
+        estimator = averaged(base, draw)
+        inside = parameter_variance(agent, estimator, objective, where.obs, how.through, how.seed)
+        yield report, inside, single_samples(estimator, problem, noise(problem, draw, 1), SAMPLES)
 
 
-def replayed_states(run: Path, agent: SAC, count: int, at: int, seed: int) -> torch.Tensor:
-    """[count, observations], uniformly from what the run had stored at that checkpoint."""
+def replayed_states(run: Path, agent: SAC, how: Probing) -> torch.Tensor:
+    """[states, observations], uniformly from what the run had stored at that checkpoint."""
     slack = agent.config.checkpoint_every + 2 * agent.config.envs
     replay = Replay(run / "replay.f32", agent.space, agent.config.replay, slack)
-    path = saved_checkpoint(run, at)
+    path = saved_checkpoint(run, how.at)
     written = load(path, agent).get("written")
     if not isinstance(written, int):
         raise ValueError(f"{path} does not say how much its run had seen")
     replay.count = written
-    if count > (there := min(replay.count, replay.capacity)):
-        raise ValueError(f"states must be ≤ {there:,}, what the run had stored; got {count:,}")
-    return replay.sample(count, torch.Generator().manual_seed(seed)).obs
+    if how.states > (there := min(replay.count, replay.capacity)):
+        raise ValueError(f"states must be ≤ {there:,}, what the run had stored; got {how.states:,}")
+    return replay.sample(how.states, torch.Generator().manual_seed(how.seed)).obs
 
 
 def parameter_variance(
