@@ -148,9 +148,8 @@ class Gym:
         return self._checked(self.env.reset(seed=seed)[0])
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool]:
-        given: Any = action
         if self.space.discrete:
-            given = self.first + int(action)
+            given: Any = self.first + int(action)
         else:
             given = self.low + (np.clip(action, -1, 1) + 1) / 2 * (self.high - self.low)
         obs, reward, terminated, truncated, _ = self.env.step(given)
