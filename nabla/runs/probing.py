@@ -79,12 +79,26 @@ class Situation:
             return None
         return Landscape.sampled(self.policy, self.objective, Noise(seed + 2))
 
+    def parameter_variance(self, estimator: Estimator, draws: int, seed: int) -> Moments:
+        """Moments of ‖g − ḡ‖²·draws/(draws − 1), g the gradient of the mean loss in the actor."""
+        rng, actor, rows = Noise(seed), self.agent.trained["actor"], []
+        for _ in range(draws):
+            loss = estimator(self.agent.policy(self.obs), self.objective, rng).mean()
+            parts = torch.autograd.grad(loss, actor, materialize_grads=True)
+            rows.append(torch.cat([g.flatten() for g in parts]))
+        gradients = torch.stack(rows)
+        squares = ((gradients - gradients.mean(0)) ** 2).sum(1) * draws / (draws - 1)
+        return Moments.of(squares)
+
+    @classmethod
+    def of(cls, agent: SAC, obs: torch.Tensor) -> "Situation":
+        objective = agent.objective([p.detach() for p in agent.trained["critics"]], obs)
+        return cls(agent, obs, agent.policy(obs).detach(), objective)
+
 
 def situation(run: Path, how: Probing) -> Situation:
     agent = saved_agent(run, how.at)
-    obs = replayed_states(run, agent, how)
-    objective = agent.objective([p.detach() for p in agent.trained["critics"]], obs)
-    return Situation(agent, obs, agent.policy(obs).detach(), objective)
+    return Situation.of(agent, replayed_states(run, agent, how))
 
 
 def probed(where: Situation, how: Probing) -> Iterator[tuple[Report, Moments, np.ndarray]]:
@@ -107,7 +121,7 @@ def probed(where: Situation, how: Probing) -> Iterator[tuple[Report, Moments, np
             print(f"left out {name}: {error}")
             continue
         estimator = averaged(base, draw)
-        inside = parameter_variance(agent, estimator, objective, where.obs, how.through, how.seed)
+        inside = where.parameter_variance(estimator, how.through, how.seed)
         yield report, inside, single_samples(estimator, problem, noise(problem, draw, 1), SAMPLES)
 
 
@@ -123,23 +137,3 @@ def replayed_states(run: Path, agent: SAC, how: Probing) -> torch.Tensor:
     if how.states > (there := min(replay.count, replay.capacity)):
         raise ValueError(f"states must be ≤ {there:,}, what the run had stored; got {how.states:,}")
     return replay.sample(how.states, torch.Generator().manual_seed(how.seed)).obs
-
-
-def parameter_variance(
-    agent: SAC,
-    estimator: Estimator,
-    objective: Objective,
-    obs: torch.Tensor,
-    draws: int,
-    seed: int,
-) -> Moments:
-    """Moments of ‖g − ḡ‖²·draws/(draws − 1), g the gradient of the mean loss in the actor."""
-    rng, actor = Noise(seed), agent.trained["actor"]
-    rows = []
-    for _ in range(draws):
-        loss = estimator(agent.policy(obs), objective, rng).mean()
-        parts = torch.autograd.grad(loss, actor, materialize_grads=True)
-        rows.append(torch.cat([g.flatten() for g in parts]))
-    gradients = torch.stack(rows)
-    squares = ((gradients - gradients.mean(0)) ** 2).sum(1) * draws / (draws - 1)
-    return Moments.of(squares)
