@@ -54,7 +54,7 @@ def examine() -> Iterator[Line]:
     for name in NEEDED:
         yield package(name, pins.get(name))
     for extra, names in EXTRAS.items():
-        yield from (optional(name, extra) for name in names)
+        yield from (package(name, extra=extra) for name in names)
     yield threads(torch.get_num_threads(), cores(), os.environ.get("OMP_NUM_THREADS"))
     yield devices()
     yield computation()
@@ -73,21 +73,17 @@ def pinned(path: Path) -> dict[str, str]:
     return dict(line.split("==") for line in path.read_text().split() if "==" in line)
 
 
-def package(name: str, pin: str | None) -> Line:
+def package(name: str, pin: str | None = None, extra: str = "") -> Line:
+    """extra: of the installation that it belongs to, if it can be done without."""
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
+        if extra:
+            return Line(name, f"not installed; `python3 bootstrap.py {extra}` if you want it")
         return Line(name, "missing", "run `python3 bootstrap.py`")
     plain = version.split("+")[0]
     note = f" (tested with {pin})" if pin is not None and plain != pin else ""
     return Line(name, version + note)
-
-
-def optional(name: str, extra: str) -> Line:
-    line = package(name, None)
-    if line.trouble:
-        return Line(name, f"not installed; `python3 bootstrap.py {extra}` if you want it")
-    return line
 
 
 def cores() -> int:

@@ -2,13 +2,15 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from estimators import Report
 from estimators.catalogue import row
@@ -34,6 +36,7 @@ FAMILIES: dict[str, tuple[str, str]] = {
     )
 }
 UNKNOWN = ("#666666", ".")
+EDGE: dict[str, Any] = {"mec": "black", "mew": 0.5}  # of an estimator's marker
 
 
 def style(label: str, family: str = "") -> tuple[str, str]:
@@ -75,21 +78,9 @@ def bars(
         colour, marker = style(name, families.get(name, ""))
         if value > zero:
             ax.barh(y, value, color=colour, alpha=0.35, height=0.7)
-            ax.errorbar(
-                value,
-                y,
-                xerr=half,
-                fmt=marker,
-                color=colour,
-                mec="black",
-                mew=0.5,
-                capsize=3,
-                markersize=6,
-            )
+            ax.errorbar(value, y, xerr=half, fmt=marker, color=colour, ms=6, capsize=3, **EDGE)
         else:
             ax.text(0.02, y, "zero", transform=ax.get_yaxis_transform(), va="center")
-    ax.set_yticks(range(len(values)), [label_of(name) for name in values])
-    ax.set_ylim(len(values) - 0.4, -0.6)
     ax.set_xscale("log")
     low, high = ax.get_xlim()
     if high < 10 * low:  # powers of ten are too far apart
@@ -97,7 +88,22 @@ def bars(
         ax.xaxis.set_major_formatter("{x:.4g}")
     if high < 100 * low:  # their multiples are printed over each other
         ax.xaxis.set_minor_formatter(NullFormatter())
+    _a_row_each(ax, values)
+
+
+def _a_row_each(ax: Axes, estimators: Iterable[str]) -> None:
+    """Their names along y, from the top."""
+    names = [label_of(name) for name in estimators]
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
     ax.grid(axis="x", alpha=0.3)
+
+
+def plain_ticks(axis: Axis) -> None:
+    """0.5, 1, 2 in place of powers of ten."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def gradient_violins(
@@ -111,42 +117,28 @@ def gradient_violins(
 
     The axis is linear up to 1, or to a smaller power of ten if most estimators stay below it.
     """
-    names = list(samples)
     sizes = [abs(x).max() for x in samples.values()]
     largest = float(max(np.median(sizes), 1e-3 * max(sizes)))
     unit = 10.0 ** min(0, math.floor(math.log10(largest))) if largest > 0 else 1.0
-    spread = {name: float(np.ptp(samples[name])) for name in names}
-    for y, name in enumerate(names):
+    for y, (name, x) in enumerate(samples.items()):
         colour, marker = style(name, families.get(name, ""))
-        x = samples[name] / unit
-        if spread[name] > max(1e-15, 1e-9 * abs(samples[name]).max()):
+        if np.ptp(x) > max(1e-15, 1e-9 * abs(x).max()):
             parts = ax.violinplot(
-                [np.arcsinh(x)], [y], orientation="horizontal", widths=0.9, showextrema=False
+                [np.arcsinh(x / unit)], [y], orientation="horizontal", widths=0.9, showextrema=False
             )
             for body in parts["bodies"]:  # type: ignore[attr-defined]
                 body.set_facecolor(colour)
                 body.set_alpha(0.45)
-        ax.plot(
-            np.arcsinh(x.mean()),
-            y,
-            marker,
-            color=colour,
-            mec="black",
-            mew=0.5,
-            markersize=6,
-            zorder=3,
-        )
+        ax.plot(np.arcsinh(x.mean() / unit), y, marker, color=colour, ms=6, zorder=3, **EDGE)
     if exact is not None:
         ax.axvline(np.arcsinh(exact / unit), color="black", lw=1, ls="--", zorder=2)
-    ends = [np.arcsinh(samples[n] / unit) for n in names]
-    low, high = min(e.min() for e in ends), max(e.max() for e in ends)
+    low = float(np.arcsinh(min(x.min() for x in samples.values()) / unit))
+    high = float(np.arcsinh(max(x.max() for x in samples.values()) / unit))
     ticks = _ticks(low - 0.5, high + 0.5)
     ax.set_xticks([float(np.arcsinh(t)) for t in ticks], [f"{t * unit:g}" for t in ticks])
     ax.set_xlim(low - 0.3, high + 0.3)
-    ax.set_yticks(range(len(names)), [label_of(name) for name in names])
-    ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlabel(f"single-sample ∂J/∂{label} (asinh axis)")
-    ax.grid(axis="x", alpha=0.3)
+    _a_row_each(ax, samples)
 
 
 def label_of(estimator: str) -> str:
@@ -178,21 +170,18 @@ def comparison_figure(
     samples: {estimator: [draws, entries]}, entries in the order of `Report.labels`.
     """
     reports = sorted(reports, key=lambda r: r.total_variance)
-    panels = min(panels, reports[0].size)
     height = 0.9 + 0.26 * len(reports)
     figure = Figure(figsize=(11, 2 * height), layout="constrained")
     axes = figure.subplots(2, 2, squeeze=False)
     variance_bars(axes[0, 0], reports)
     variance_bars(axes[0, 1], reports, per_q=True)
-    for i in range(2):
-        if i >= panels:
-            axes[1, i].set_visible(False)
-            continue
-        exact = None if reports[0].exact is None else float(reports[0].exact[i])
-        draws = {r.estimator: samples[r.estimator][:, i] for r in reports}
-        gradient_violins(
-            axes[1, i], draws, exact, reports[0].labels[i], {r.estimator: r.family for r in reports}
-        )
+    families = {r.estimator: r.family for r in reports}
+    for i, ax in enumerate(axes[1]):
+        ax.set_visible(i < min(panels, reports[0].size))
+        if ax.get_visible():
+            exact = None if reports[0].exact is None else float(reports[0].exact[i])
+            draws = {r.estimator: samples[r.estimator][:, i] for r in reports}
+            gradient_violins(ax, draws, exact, reports[0].labels[i], families)
     for ax in axes[:, 1]:
         ax.tick_params(labelleft=False)
     figure.suptitle(title)

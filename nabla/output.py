@@ -1,15 +1,22 @@
-"""What commands write: folders, and figures with the command that made them."""
+"""What commands write: folders, tables, arrays, and figures with the command that made them."""
 
+import csv
+import io
+import json
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+import torch
 from matplotlib.figure import Figure
 
-from estimators.files import whole
+from estimators.files import whole, write_atomically
 
 
 def require_folder(out: Path) -> None:
@@ -19,10 +26,28 @@ def require_folder(out: Path) -> None:
         raise OSError(f"cannot write into {out}: {there} is not a folder that can be written to")
 
 
-def command_line(seed: int) -> str:
-    """The command that is running, its seed said even where it is the default."""
-    given = [] if any(a.startswith("--seed") for a in sys.argv) else ["--seed", str(seed)]
-    return shlex.join(["nabla", *sys.argv[1:], *given])
+def command_line(seed: int | None = None) -> str:
+    """The command that is running, its seed, if it has one, said even where it is the default."""
+    said = seed is None or any(a.startswith("--seed") for a in sys.argv)
+    return shlex.join(["nabla", *sys.argv[1:], *([] if said else ["--seed", str(seed)])])
+
+
+def save_run(folder: Path, command: str, **more: str) -> None:
+    """run.json: the command, and the versions that it ran with."""
+    versions = {"nabla": version("nabla-workbench"), "torch": torch.__version__}
+    run = {"command": command, **more, **versions}
+    write_atomically(folder / "run.json", json.dumps(run, indent=1))
+
+
+def save_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    write_atomically(path, text.getvalue())
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with whole(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def save_figure(

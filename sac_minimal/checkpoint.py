@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from estimators.files import whole
 from sac_minimal.sac import SAC
 
 VERSION = 3
@@ -43,15 +44,12 @@ def save(path: Path, agent: SAC, rest: dict[str, Any]) -> None:
     arrays["json"] = np.array(json.dumps({"version": VERSION, **plain}))
     data = io.BytesIO()
     np.savez(data, allow_pickle=False, **arrays)
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
+        with whole(path) as part, part.open("wb") as file:
             file.write(data.getvalue())
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OSError(f"cannot write {path} ({error.strerror}); the last one is intact") from None
 
 

@@ -59,11 +59,8 @@ class Goal:
         return self.place.astype(np.float32), reward, False, self.time >= self.STEPS
 
     def state(self) -> dict[str, Any]:
-        return {
-            "place": self.place,
-            "time": self.time,
-            "rng": json.dumps(self.rng.bit_generator.state),
-        }
+        rng = json.dumps(self.rng.bit_generator.state)
+        return {"place": self.place, "time": self.time, "rng": rng}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.place, self.time = np.array(state["place"]), int(state["time"])
@@ -74,8 +71,6 @@ TASKS = {
     "PointMass": lambda: Goal([[0.8, 0.5]], start=1.0),
     "FourWay": lambda: Goal([[1, 0], [-1, 0], [0, 1], [0, -1]], start=0.05),
 }
-
-
 UNREPEATABLE = "dm_control/lqr-"
 
 
@@ -153,9 +148,8 @@ class Gym:
         return self._checked(self.env.reset(seed=seed)[0])
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool]:
-        given: Any = action
         if self.space.discrete:
-            given = self.first + int(action)
+            given: Any = self.first + int(action)
         else:
             given = self.low + (np.clip(action, -1, 1) + 1) / 2 * (self.high - self.low)
         obs, reward, terminated, truncated, _ = self.env.step(given)

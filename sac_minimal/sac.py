@@ -14,14 +14,7 @@ from estimators import Noise, Objective, Policy, log_det_tanh, squash
 from sac_minimal.adam import Adam
 from sac_minimal.config import Config, rows
 from sac_minimal.envs import Space
-from sac_minimal.networks import (
-    Network,
-    forward,
-    make_network,
-    make_policy,
-    outputs,
-    q_values,
-)
+from sac_minimal.networks import Network, forward, make_network, make_policy, outputs, q_values
 from sac_minimal.replay import Batch
 
 

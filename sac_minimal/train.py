@@ -4,7 +4,8 @@ import copy
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,10 @@ class Loop:
         self.replay = Replay(path, self.envs[0].space, config.replay, slack, new)
         if new:
             self.obs = np.stack([e.reset(config.seed + i) for i, e in enumerate(self.envs)])
-            self._rehearse()
+            # What does not fit together is told now: an update of a copy, a state to be saved.
+            blank = self.replay.batch(torch.zeros(2, self.replay.table.shape[1]))
+            self._rehearse(blank, True, Noise(0))
+            self.envs[0].state()
         else:
             self._restore()
         while self.step < config.steps:
@@ -88,21 +92,17 @@ class Loop:
                 self._save([kept(self.folder, self.step)] if keep else [])
         return self.metrics
 
-    def _rehearse(self) -> None:
-        """What does not fit together is told now: an update of a copy, a state to be saved."""
-        blank = self.replay.batch(torch.zeros(2, self.replay.table.shape[1]))
-        copy.deepcopy(self.agent).update(blank, True, Noise(0))
-        self.envs[0].state()
+    def _rehearse(self, batch: Batch, actor: bool, rng: Noise) -> None:
+        """An update of a copy."""
+        copy.deepcopy(self.agent).update(batch, actor, rng)
 
     def _passed(self, every: int, before: int) -> bool:
         """Whether the last step passed a multiple of `every` (0: never)."""
         return every > 0 and self.step // every > before // every
 
     def _update(self, batch: Batch, actor: bool) -> dict[str, torch.Tensor]:
-        def rehearse(rng: Noise) -> None:
-            copy.deepcopy(self.agent).update(batch, actor, rng)
-
         if self.config.compile:
+            rehearse = partial(self._rehearse, batch, actor)
             return self.compiled(self.rng, batch, actor, key=actor, rehearse=rehearse)
         return self.agent.update(batch, actor, self.rng)
 
@@ -216,18 +216,26 @@ def evaluate(
     The deterministic action is tanh(μ), of the likeliest component of a mixture, or the likeliest
     choice. Evaluation has its own environment and noise: training does not notice it.
     """
-    env, returns = make(task), []
-    rng = Noise(seed)
-    for episode in range(episodes):
-        obs, total, done = env.reset(seed + episode), 0.0, False
-        while not done:
-            with torch.no_grad():
-                x = torch.from_numpy(obs)[None]
-                action = agent.act(x, rng)[0] if stochastic else agent.central(x)[0]
-            obs, reward, terminated, truncated = env.step(action.numpy())
-            total, done = total + reward, terminated or truncated
-        returns.append(total)
+    env, rng = make(task), Noise(seed)
+    returns = [0.0] * episodes
+    for i in range(episodes):
+        for reward in play(agent, env, seed + i, rng, stochastic):
+            returns[i] += reward
     return returns
+
+
+def play(
+    agent: SAC, env: Simulator, seed: int, rng: Noise, stochastic: bool = False
+) -> Iterator[float]:
+    """The rewards of one episode, step by step."""
+    obs, done = env.reset(seed), False
+    while not done:
+        with torch.no_grad():
+            x = torch.from_numpy(obs)[None]
+            action = agent.act(x, rng)[0] if stochastic else agent.central(x)[0]
+        obs, reward, terminated, truncated = env.step(action.numpy())
+        done = terminated or truncated
+        yield reward
 
 
 def fingerprint(agent: SAC) -> str:

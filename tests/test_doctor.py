@@ -36,7 +36,7 @@ def test_what_is_wrong_is_said_with_what_to_do(capsys, monkeypatch):
 
 
 def test_an_extra_that_is_missing_is_no_trouble():
-    line = doctor.optional("no-such-package", "mujoco")
+    line = doctor.package("no-such-package", extra="mujoco")
     assert line == replace(line, trouble="")
     assert "bootstrap.py mujoco" in line.found
 

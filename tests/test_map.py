@@ -26,7 +26,7 @@ from estimators import (
 )
 from estimators.quadrature.batched import batched_moments
 from nabla.family import load_family
-from nabla.map.ask import Ask
+from nabla.map.command import Ask
 from nabla.map.grid import evaluate, spot_check
 from nabla.map.mapping import mapped
 from nabla.target import Target

@@ -328,13 +328,13 @@ def test_compiled_updates_are_the_eager_ones():
 
 def test_variance_in_the_actor_s_parameters_is_that_of_the_gradient():
     """Against autograd's gradients one by one; exact enumeration has none at all."""
-    from nabla.runs.probing import parameter_variance
+    from nabla.runs.probing import Situation
 
     b = batch(DISCRETE)
     for name, zero in (("exact", True), ("score_function", False)):
         agent = double_agent(DISCRETE, estimator=name, alpha=0.3)
         objective = agent.objective([p.detach() for p in agent.trained["critics"]], b.obs)
-        seen = parameter_variance(agent, agent.estimator, objective, b.obs, 50, seed=2)
+        seen = Situation.of(agent, b.obs).parameter_variance(agent.estimator, 50, seed=2)
         rng, rows = Noise(2), []
         for _ in range(50):
             loss = agent.estimator(agent.policy(b.obs), objective, rng).mean()

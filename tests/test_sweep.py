@@ -17,7 +17,7 @@ from slow_cell import SlowCell
 
 from nabla.cli import main
 from nabla.sweep.cells import CELLS, CompareCell, TrainCell
-from nabla.sweep.command import Sweep, identity, run_sweep
+from nabla.sweep.command import Sweep, identity, run_cells
 from nabla.sweep.engines import pmap
 from nabla.sweep.page import summary
 from nabla.sweep.store import Store
@@ -29,10 +29,10 @@ HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
 DRIVER = (
     "import sys; from pathlib import Path; from nabla.sweep.cells import CELLS; "
-    "from slow_cell import SlowCell; from nabla.sweep.command import Sweep, run_sweep; "
+    "from slow_cell import SlowCell; from nabla.sweep.command import Sweep, run_cells; "
     "CELLS['slow'] = SlowCell; out, log, engine = sys.argv[1:]; "
     "sweep = Sweep('slow', {'number': list(range(60))}, {'log': log, 'pause': 0.05}); "
-    "run_sweep(sweep, Path(out), engine)"
+    "run_cells(sweep.cells(), Path(out), engine)"
 )
 SMALL = {"task": "PointMass", "hidden": 8, "batch": 8, "warmup": 20, "steps": 60, "replay": 100}
 
@@ -70,7 +70,7 @@ def test_every_engine_gives_the_same_bits(tmp_path, dask):
     axes = {"estimator": ["reparameterization", "score_function"], "seed": [0, 1]}
     sweep = Sweep("compare", axes, {"estimates": 3000, "set.m": 1.5})
     engines = ["serial", "loky:1", "loky:2", f"dask:{dask[0]}"]
-    seen = [results(run_sweep(sweep, tmp_path / str(i), e)) for i, e in enumerate(engines)]
+    seen = [results(run_cells(sweep.cells(), tmp_path / str(i), e)) for i, e in enumerate(engines)]
     assert len(seen[0]) == 4
     assert all(error is None for _, error in seen[0].values())
     assert seen[1] == seen[0]
@@ -81,7 +81,7 @@ def test_every_engine_gives_the_same_bits(tmp_path, dask):
 @pytest.mark.parametrize("engine", ["loky:2", "dask"])
 def test_a_cell_that_kills_its_worker_is_recorded_and_the_others_go_on(tmp_path, dask, engine):
     sweep = Sweep("slow", {"number": list(range(10, 20))}, {"poison": 15})
-    store = run_sweep(sweep, tmp_path, engine if engine != "dask" else f"dask:{dask[0]}")
+    store = run_cells(sweep.cells(), tmp_path, engine if engine != "dask" else f"dask:{dask[0]}")
     errors = {r["config"]["number"]: r["error"] for r in store.rows() if r["error"]}
     assert errors.keys() == {13, 15}
     assert errors[13] == "ArithmeticError: thirteen"
@@ -133,19 +133,19 @@ def test_failed_cells_are_run_again_when_asked(tmp_path):
     sweep = Sweep("slow", {"number": [12, 13, 14]}, {"log": str(log)})
     for retry, runs in ((False, [12, 13, 14]), (False, []), (True, [13])):
         log.write_text("")
-        run_sweep(sweep, tmp_path, "serial", retry)
+        run_cells(sweep.cells(), tmp_path, "serial", retry)
         assert list(map(int, log.read_text().split())) == runs
 
 
 def test_interrupted_training_cells_go_on(tmp_path):
     """The result is that of a run on its own; its folder is kept under the cell's hash."""
     sweep = Sweep("train", {"seed": [3]}, {**SMALL, "eval_every": 30, "checkpoint_every": 30})
-    first = results(run_sweep(sweep, tmp_path / "a", "serial"))
+    first = results(run_cells(sweep.cells(), tmp_path / "a", "serial"))
     (cell,) = sweep.cells()
     folder = tmp_path / "b" / "cells" / identity(cell)
     with pytest.raises(ZeroDivisionError):
         train(Config(**vars(cell)), folder, lambda step, row: 1 / (45 - step))
-    assert results(run_sweep(sweep, tmp_path / "b", "serial")) == first
+    assert results(run_cells(sweep.cells(), tmp_path / "b", "serial")) == first
 
 
 def test_identity_is_the_configuration_s():
@@ -245,7 +245,7 @@ def test_a_sweep_of_maps(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     axes = {"alpha": [0.5, 2.0], "by": ["variance", "q"]}
     sweep = Sweep("map", axes, {"grid": 5, "x": "tau=0.3:3:log", "y": "distance=0:1.5"})
-    rows = list(run_sweep(sweep, tmp_path / "out", "serial").rows())
+    rows = list(run_cells(sweep.cells(), tmp_path / "out", "serial").rows())
     assert [row["error"] for row in rows] == [None] * 4
     for row in rows:
         result = row["result"]
@@ -278,8 +278,8 @@ def test_cells_of_an_earlier_sweep_do_not_count(capsys, tmp_path, monkeypatch):
 
 
 def test_a_report_has_a_section_for_each_command(capsys, tmp_path):
-    run_sweep(Sweep("compare", {"seed": [0]}, {"estimates": 100}), tmp_path, "serial")
-    run_sweep(Sweep("map", {"by": ["variance"]}, {"grid": 2}), tmp_path, "serial")
+    run_cells(Sweep("compare", {"seed": [0]}, {"estimates": 100}).cells(), tmp_path, "serial")
+    run_cells(Sweep("map", {"by": ["variance"]}, {"grid": 2}).cells(), tmp_path, "serial")
     with pytest.raises(SystemExit) as exit_:
         main(["report", str(tmp_path)])
     assert exit_.value.code in (None, 0)

@@ -11,20 +11,14 @@ from scipy.stats import norm
 from torch import Tensor
 from tqdm import tqdm
 
-from estimators import (
-    Estimator,
-    Noise,
-    Objective,
-    Policy,
-    Report,
-    measure,
-    per_sample_gradients,
-)
+from estimators import Estimator, Noise, Objective, Policy, Report, per_sample_gradients
 from estimators.catalogue import SCORE, applicable
 from estimators.gradients import flat
 from estimators.watching import Watched
 from nabla.advise.candidates import Candidate, Wants, terms_of
 from nabla.agreement import distance, judge
+from nabla.compare.command import Sampling
+from nabla.compare.measuring import measured
 from toy_problems import Problem
 
 SAME_MEAN = 1e-4  # false alarm of the check that an estimator has the gradient for its mean
@@ -39,38 +33,28 @@ def candidates_for(
 ) -> tuple[list[Candidate], dict[str, str]]:
     """Those that apply, least work first; the others with the reason."""
     candidates, left_out = chosen(problem.policy)
-    measured: dict[str, tuple[Estimator, Report, Uses]] = {}
-    exact = problem.gradient()
+    seen: dict[str, tuple[Estimator, Report, Uses]] = {}
+    exact, how = problem.gradient(), Sampling(estimates, seed=seed)
     for name, estimator in tqdm(candidates.items(), leave=False, disable=None):
         try:
             uses = counts(estimator, problem, seed)
             left_out[name] = excluded(uses, wants)
             if not left_out[name]:
-                report = measure(
-                    estimator,
-                    problem.policy,
-                    problem.objective,
-                    estimates=estimates,
-                    rng=Noise(seed),
-                    exact=exact,
-                    name=name,
-                    problem=problem.name,
-                )
-                measured[name] = estimator, report, uses
+                seen[name] = estimator, measured(name, estimator, problem, exact, how), uses
         except (ValueError, TypeError, RuntimeError) as error:
             left_out[name] = " ".join(str(error).split())
-    trusted = [r for _, r, _ in measured.values() if r.family == SCORE]
-    for name, (_, report, uses) in list(measured.items()):
-        limit = float(norm.isf(SAME_MEAN / 2 / (len(measured) * report.size)))
+    trusted = [r for _, r, _ in seen.values() if r.family == SCORE]
+    for name, (_, report, uses) in seen.items():
+        limit = float(norm.isf(SAME_MEAN / 2 / (len(seen) * report.size)))
         left_out[name] = doubt(report, trusted, limit, uses.alike)
-    measured = {name: m for name, m in measured.items() if not left_out[name]}
+    seen = {name: s for name, s in seen.items() if not left_out[name]}
+    if (price := wants.gradient_cost) is None:
+        costs = times({name: estimator for name, (estimator, *_) in seen.items()}, problem, seed)
+    else:
+        costs = {k: (r.q_evaluations + price * u.gradients, 0.0) for k, (_, r, u) in seen.items()}
     found = []
-    timed = {} if wants.gradient_cost is not None else times(measured, problem, seed)
-    for name, (estimator, report, uses) in measured.items():
-        if wants.gradient_cost is None:
-            cost, cost_error = timed[name]
-        else:
-            cost, cost_error = report.q_evaluations + wants.gradient_cost * uses.gradients, 0.0
+    for name, (estimator, report, uses) in seen.items():
+        cost, cost_error = costs[name]
         left_out[name] = too_dear(cost, wants)
         if not left_out[name]:
             terms = terms_of(estimator, problem, estimates, seed)
@@ -134,13 +118,9 @@ def counts(estimator: Estimator, problem: Problem, seed: int) -> Uses:
     Q = Watched(attached)
     objective = Objective(Q, problem.objective.alpha)
     grads = per_sample_gradients(estimator, problem.policy, objective, PILOT, Noise(seed))
-    return Uses(
-        Q.differentiations / PILOT,
-        Q.evaluations / PILOT,
-        cut=cut and Q.varies and Q.differentiations > 0,
-        alike=Q.varies
-        and all(torch.allclose(g, g[:1], rtol=ALIKE, atol=ALIKE) for g in grads.values()),
-    )
+    alike = all(torch.allclose(g, g[:1], rtol=ALIKE, atol=ALIKE) for g in grads.values())
+    cut = cut and Q.varies and Q.differentiations > 0
+    return Uses(Q.differentiations / PILOT, Q.evaluations / PILOT, cut, alike and Q.varies)
 
 
 def doubt(report: Report, trusted: list[Report], limit: float, alike: bool) -> str:
@@ -167,14 +147,14 @@ def doubt(report: Report, trusted: list[Report], limit: float, alike: bool) -> s
 
 
 def times(
-    measured: dict[str, tuple[Estimator, Report, Uses]], problem: Problem, seed: int
+    estimators: dict[str, Estimator], problem: Problem, seed: int
 ) -> dict[str, tuple[float, float]]:
     """Microseconds of an estimate, and the standard error of their logarithm: in turn, so that
     what else the machine does falls on all of them."""
     size = max(PILOT, 4096 // max(1, sum(p.numel() for p in problem.policy.parameters().values())))
-    seen: dict[str, list[float]] = {name: [] for name in measured}
+    seen: dict[str, list[float]] = {name: [] for name in estimators}
     for i in range(ROUNDS + 1):
-        for name, (estimator, *_) in measured.items():
+        for name, estimator in estimators.items():
             start = time.perf_counter()
             per_sample_gradients(estimator, problem.policy, problem.objective, size, Noise(seed))
             if i:  # the first is warm-up

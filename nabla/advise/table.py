@@ -11,11 +11,7 @@ EXPLAINED = 3  # of the ranking, from the top
 
 
 def print_advice(
-    head: str,
-    ranked: list[Candidate],
-    left_out: Mapping[str, str],
-    wants: Wants,
-    policy: Policy,
+    head: str, ranked: list[Candidate], left_out: Mapping[str, str], wants: Wants, policy: Policy
 ) -> None:
     print(f"{head}\n\n{ranking(ranked)}")
     print(
@@ -34,18 +30,10 @@ def ranking(ranked: list[Candidate]) -> str:
     for c in ranked:
         ratio, low, high = lead(ranked[0], c, len(ranked))
         relative = f"{ratio:.3g} ({low:.3g}–{high:.3g})" if math.isfinite(ratio) else "∞"
-        v, half = c.variance, 1.96 * c.report.total_variance_sem
-        rows.append(
-            [
-                c.name,
-                f"{v:.4g} ± {half:.2g}",
-                f"{c.report.q_evaluations:g}",
-                f"{c.gradients:g}",
-                f"{c.cost:.3g}",
-                f"{c.work:.3g}",
-                "1" if c is ranked[0] else relative,
-            ]
-        )
+        variance = f"{c.variance:.4g} ± {1.96 * c.report.total_variance_sem:.2g}"
+        counted = [f"{c.report.q_evaluations:g}", f"{c.gradients:g}"]
+        costs = [f"{c.cost:.3g}", f"{c.work:.3g}", "1" if c is ranked[0] else relative]
+        rows.append([c.name, variance, *counted, *costs])
     header = ["estimator", "variance (95 %)", "Q evals", "∇Q", "cost", "var × cost", "of the best"]
     return render(header, rows)
 

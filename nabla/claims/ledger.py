@@ -16,13 +16,8 @@ from functools import cached_property
 import numpy as np
 from matplotlib.figure import Figure
 
-HOLDS, CONDITION, WRONG, OPEN = (
-    "holds",
-    "holds with a condition",
-    "wrong",
-    "not decidable here",
-)
-VERDICTS = (HOLDS, CONDITION, WRONG, OPEN)
+VERDICTS = ("holds", "holds with a condition", "wrong", "not decidable here")
+HOLDS, CONDITION, WRONG, OPEN = VERDICTS
 # How much a correction matters: it changes a result, it misleads, it is a slip of the pen.
 RESULT, MISLEADS, SLIP = 3, 2, 1
 

@@ -15,11 +15,7 @@ SOURCES = {
     "M": ("The article on implicit reparameterization", "test_claims_article"),
     "B": ("The blog “SAC from zero”", "test_claims_blog"),
 }
-LEVELS = {
-    RESULT: "Changes a result",
-    MISLEADS: "Could mislead",
-    SLIP: "Wording and slips",
-}
+LEVELS = {RESULT: "Changes a result", MISLEADS: "Could mislead", SLIP: "Wording and slips"}
 HEADINGS = {"as printed": "As printed", "corrected": "Corrected", "known": "Besides"}
 HOW_TO_READ = (
     "✓ came out as stated, ✗ did not. Two routes to a number are compared to 1e-9 of the larger "

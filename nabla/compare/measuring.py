@@ -12,8 +12,6 @@ from estimators import (
     Estimator,
     Exact,
     Noise,
-    Objective,
-    Policy,
     Report,
     Sobol,
     measure,
@@ -22,7 +20,7 @@ from estimators import (
 from estimators.catalogue import entry_of
 from estimators.gradients import flat_rows
 from estimators.watching import Watched
-from nabla.compare.sampling import Sampling
+from nabla.compare.command import Sampling
 from nabla.foreign import attempt, told
 from toy_problems import Problem
 
@@ -81,7 +79,7 @@ def look(
     report = measured(name, estimator, problem, exact, how, progress)
     estimator = averaged(estimator, how)
     rng = noise(problem, how, 1)
-    samples = single_samples(estimator, problem.policy, problem.objective, rng)
+    samples = single_samples(estimator, problem, rng)
     most = min(how.estimates, MOST)
     blind = bool(report.alike.all()) and is_blind(estimator, problem, rng, most, report.rounding)
     entry = entry_of(estimator)
@@ -119,10 +117,10 @@ def noise(problem: Problem, how: Sampling, shift: int = 0) -> Noise:
 
 
 def single_samples(
-    estimator: Estimator, policy: Policy, objective: Objective, rng: Noise, count: int = SAMPLES
+    estimator: Estimator, problem: Problem, rng: Noise, count: int = SAMPLES
 ) -> np.ndarray:
     """A few single-sample gradients for the violins: [count, entries]."""
-    grads = per_sample_gradients(estimator, policy, objective, count, rng)
+    grads = per_sample_gradients(estimator, problem.policy, problem.objective, count, rng)
     return flat_rows(grads).cpu().numpy()
 
 
@@ -131,8 +129,8 @@ def is_blind(
 ) -> bool:
     """Whether `count` estimates are all alike, though Q takes different values under them."""
     Q = Watched(problem.objective.Q)
-    seen = replace(problem.objective, Q=Q)
-    draws = single_samples(estimator, problem.policy, seen, rng, count)
+    seen = replace(problem, objective=replace(problem.objective, Q=Q))
+    draws = single_samples(estimator, seen, rng, count)
     alike = np.ptp(draws, axis=0) <= rounding * (1 + np.abs(draws).max(axis=0))
     return Q.varies and bool(alike.all())
 

@@ -3,14 +3,12 @@
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from nabla.figures import style
+from nabla.figures import plain_ticks, style
 from nabla.map.winners import Map
 
 LEAD = 10.0  # the lead from which on a colour is full
@@ -26,10 +24,10 @@ def map_figure(result: Map, title: str) -> Figure:
     (nx, x), (ny, y) = result.grid.items()
     if result.logarithmic[nx]:
         ax.set_xscale("log")
-        _plain(ax.xaxis)
+        plain_ticks(ax.xaxis)
     if result.logarithmic[ny]:
         ax.set_yscale("log")
-        _plain(ax.yaxis)
+        plain_ticks(ax.yaxis)
     ex, ey = _edges(x, result.logarithmic[nx]), _edges(y, result.logarithmic[ny])
     colours = np.array([to_rgb(_shade(result.names, i)) for i in range(len(result.names))])
     depth = np.clip(np.log(np.maximum(result.ratio, 1)) / np.log(LEAD), 0, 1)[..., None]
@@ -40,27 +38,15 @@ def map_figure(result: Map, title: str) -> Figure:
     for line in result.boundaries if min(len(x), len(y)) > 1 else []:  # a row has no contours
         ax.contour(x, y, line, levels=[0.0], colors="black", linewidths=1.8)
     _marks(ax, result, x, y)
-    ax.set_xlim(ex[0], ex[-1])
-    ax.set_ylim(ey[0], ey[-1])
-    ax.set_xlabel(nx)
-    ax.set_ylabel(ny)
+    ax.set(xlim=(ex[0], ex[-1]), ylim=(ey[0], ey[-1]), xlabel=nx, ylabel=ny)
     ax.set_title(title, fontsize=11)
-    wins = [(result.winner == i).any() for i in range(len(result.names))]
-    handles: list[Line2D | Patch] = [
-        Line2D(
-            [],
-            [],
-            ls="",
-            marker=style(result.names[i])[1],
-            ms=10,
-            color=_shade(result.names, i),
-            mec="black",
-            mew=0.6,
-            alpha=1.0 if wins[i] else 0.3,
-            label=result.names[i] if wins[i] else f"{result.names[i]} (nowhere best)",
-        )
-        for i in range(len(result.names))
-    ]
+    handles: list[Line2D | Patch] = []
+    for i, name in enumerate(result.names):
+        mark = Line2D([], [], ls="", marker=style(name)[1], ms=10, mec="black", mew=0.6, label=name)
+        mark.set_color(_shade(result.names, i))
+        if not (result.winner == i).any():
+            mark.set(alpha=0.3, label=f"{name} (nowhere best)")
+        handles.append(mark)
     if result.boundaries:
         handles.append(Line2D([], [], color="black", lw=1.8, label="exact boundary"))
     if not result.decided.all():
@@ -68,13 +54,6 @@ def map_figure(result: Map, title: str) -> Figure:
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     _lead_bar(figure, ax)
     return figure
-
-
-def _plain(axis: Axis) -> None:
-    """0.5, 1, 2 in place of powers of ten."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _hatch(ax: Axes, result: Map, ex: np.ndarray, ey: np.ndarray) -> None:
@@ -131,9 +110,8 @@ def _lead_bar(figure: Figure, ax: Axes) -> None:
         "lead", [(PALE + 0.25 * (1 - PALE),) * 3, (0.25,) * 3]
     )
     norm = mpl.colors.LogNorm(1, LEAD)
-    bar = figure.colorbar(
-        mpl.cm.ScalarMappable(norm, grey), ax=ax, shrink=0.6, extend="max", pad=0.02
-    )
+    shades = mpl.cm.ScalarMappable(norm, grey)
+    bar = figure.colorbar(shades, ax=ax, shrink=0.6, extend="max", pad=0.02)
     bar.set_label("second best / best")
     bar.set_ticks([1, 2, 5, 10], labels=["1", "2", "5", "10"])
     bar.minorticks_off()

@@ -28,6 +28,7 @@ from nabla.agreement import distance
 from nabla.family import Family
 
 Grid = dict[str, np.ndarray]  # the values along the two axes, x first
+Batch = Callable[[Tensor], tuple[Estimator, Policy, Objective]]  # of the cells of those indices
 PILOT = 2048  # estimates that the cost is taken from
 FAR = 6.0  # ± of both means together, beyond which they are not the same
 ROUNDING = 1e-9 / FAR  # of a mean
@@ -116,23 +117,13 @@ def _cells(
     return prepared(estimator, policy, objective, entry), policy, objective
 
 
-def _exactly(
-    cells: Callable[[Tensor], tuple[Estimator, Policy, Objective]], least: np.ndarray, entry: str
-) -> Cells:
+def _exactly(cells: Batch, least: np.ndarray, entry: str) -> Cells:
     mean, variance, error, steps = batched_moments(cells, len(least), least=torch.as_tensor(least))
-    half, mean_half = error[:, 1].numpy(), error[:, :1].numpy()
-    return Cells(
-        select(variance, entry).numpy(), half, flat_rows(mean).numpy(), mean_half, steps.numpy()
-    )
+    found = (select(variance, entry), error[:, 1], flat_rows(mean), error[:, :1], steps)
+    return Cells(*(values.numpy() for values in found))
 
 
-def _by_draws(
-    cells: Callable[[Tensor], tuple[Estimator, Policy, Objective]],
-    count: int,
-    entry: str,
-    estimates: int,
-    seed: int,
-) -> Cells:
+def _by_draws(cells: Batch, count: int, entry: str, estimates: int, seed: int) -> Cells:
     reports = [_measure(*cells(torch.tensor([i])), estimates, seed) for i in range(count)]
     return Cells(
         np.array([float(select(r.variance, entry)) for r in reports]),
@@ -206,17 +197,15 @@ def spot_check(
     for name, sheet in sheets.items():
         if sheet.measured:
             continue
-        for j, i in zip(
-            rng.integers(len(y), size=picks), rng.integers(len(x), size=picks), strict=True
-        ):
+        rows, columns = (rng.integers(len(v), size=picks) for v in (y, x))
+        for j, i in zip(rows, columns, strict=True):
             p = family.at(**{nx: x[i].item(), ny: y[j].item()})
             estimator = prepared(estimators[name], p.policy, p.objective, entry)
             try:
                 _, variance = exact_moments(estimator, p.policy, p.objective)
             except TooManyNodes:
                 continue
-            chosen = variance.values() if entry == "total" else [variance[entry]]
-            exact = sum(float(v.sum()) for v in chosen)
+            exact = float(select({k: v[None] for k, v in variance.items()}, entry))
             gap = abs(exact - sheet.variance[j, i]) / (1 + exact)
             worst = gap if not gap <= worst else worst
             wrong |= bool(gap > 6 * sheet.half[j, i] / (1 + exact) + TRUSTED)
@@ -240,16 +229,14 @@ def parse_axes(family: Family, texts: Sequence[str], count: int) -> tuple[Grid, 
         parts = ends.split(":")
         try:
             low, high = (float(p) for p in parts[:2])
+            if parts[2:] not in ([], ["log"]):
+                raise ValueError
         except ValueError:
-            raise ValueError(
-                f"an axis is name=low:high or name=low:high:log, got {text!r}"
-            ) from None
-        if parts[2:] not in ([], ["log"]):
-            raise ValueError(f"an axis is name=low:high or name=low:high:log, got {text!r}")
+            form = "name=low:high or name=low:high:log"
+            raise ValueError(f"an axis is {form}, got {text!r}") from None
         if name not in family.known:
-            raise ValueError(
-                f"{family.name} has no setting {name!r}; it has {', '.join(family.known)}"
-            )
+            known = ", ".join(family.known)
+            raise ValueError(f"{family.name} has no setting {name!r}; it has {known}")
         if name in family.fixed:
             raise ValueError(f"{name} is an axis: it cannot be set to one number as well")
         if name in grid:

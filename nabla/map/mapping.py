@@ -12,7 +12,7 @@ from estimators.catalogue import applicable, entry_of
 from nabla.catalogue import pick_estimators
 from nabla.family import Family, load_family
 from nabla.foreign import told
-from nabla.map.ask import Ask
+from nabla.map.command import Ask
 from nabla.map.grid import Grid, Sheet, default_estimators, evaluate, parse_axes
 from nabla.map.winners import Map, collect, merged, trusted
 from nabla.target import Target
@@ -107,11 +107,7 @@ def _with_witness(
 
 
 def _measured(
-    family: Family,
-    axes: Grid,
-    ask: Ask,
-    chosen: Mapping[str, Estimator],
-    others: Measured,
+    family: Family, axes: Grid, ask: Ask, chosen: Mapping[str, Estimator], others: Measured
 ) -> Measured:
     """A sheet of each estimator, and why the rest have none; those asked for must have one."""
     sheets: dict[str, Sheet] = {}

@@ -1,56 +1,34 @@
 """A map in numbers: printed, and saved beside its figure."""
 
-import json
 import math
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from estimators.files import whole, write_atomically
 from nabla.map.grid import Sheet
 from nabla.map.winners import Map
+from nabla.output import save_arrays, save_run
 from nabla.table import render
 
 
 def save_data(result: Map, sheets: dict[str, Sheet], folder: Path, command: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    arrays = {f"axis_{n}": v for n, v in result.grid.items()}
+    arrays = {"winner": result.winner, "ratio": result.ratio, "decided": result.decided}
+    arrays |= {f"axis_{name}": values for name, values in result.grid.items()}
     for name, sheet in sheets.items():
-        arrays[f"variance_{name}"], arrays[f"half_{name}"] = sheet.variance, sheet.half
-        arrays[f"q_evaluations_{name}"], arrays[f"seconds_{name}"] = (
-            sheet.q_evaluations,
-            sheet.seconds,
-        )
-    with whole(folder / "map.npz") as part, part.open("wb") as file:
-        np.savez_compressed(
-            file,
-            allow_pickle=False,
-            names=np.array(result.names),
-            winner=result.winner,
-            ratio=result.ratio,
-            decided=result.decided,
-            **arrays,
-        )
-    write_atomically(
-        folder / "run.json", json.dumps({"command": command, "torch": torch.__version__}, indent=1)
-    )
+        for what in ("variance", "half", "q_evaluations", "seconds"):
+            arrays[f"{what}_{name}"] = getattr(sheet, what)
+    save_arrays(folder / "map.npz", {"names": np.array(result.names), **arrays})
+    save_run(folder, command)
 
 
 def print_map(result: Map, sheets: dict[str, Sheet], title: str, check: tuple[float, bool]) -> None:
     rows = []
     for i, name in enumerate(result.names):
-        won = (result.winner == i) & result.decided
-        lead = result.ratio[won]
-        rows.append(
-            [
-                name,
-                f"{100 * result.wins[i]:.1f}",
-                f"{np.median(lead):.3g}" if won.any() else "–",
-                f"{sheets[name].q_evaluations.mean():g}",
-                "measured" if sheets[name].measured else "exact",
-            ]
-        )
+        sheet, lead = sheets[name], result.ratio[(result.winner == i) & result.decided]
+        middle = f"{np.median(lead):.3g}" if lead.size else "–"
+        moments = "measured" if sheet.measured else "exact"
+        wins, cost = f"{100 * result.wins[i]:.1f}", f"{sheet.q_evaluations.mean():g}"
+        rows.append([name, wins, middle, cost, moments])
     print(f"{title}\n{result.winner.size:,} cells\n")
     print(render(["estimator", "wins %", "median lead ×", "Q evals", "moments"], rows))
     undecided = 100 * (1 - result.decided.mean())

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 from scipy.ndimage import binary_erosion
@@ -91,16 +92,8 @@ def collect(
     scale = np.maximum(np.abs(second), 1e-300)
     decided = second - best > np.maximum(doubt, 1e-9 * scale)
     ratio = np.where(best > 1e-12 * scale, second / np.maximum(best, 1e-12 * scale), np.inf)
-    return Map(
-        axes,
-        logarithmic,
-        names,
-        scores,
-        order[0],
-        ratio,
-        decided,
-        exact_boundaries(family, axes, sheets, by, entry),
-    )
+    boundaries = exact_boundaries(family, axes, sheets, by, entry)
+    return Map(axes, logarithmic, names, scores, order[0], ratio, decided, boundaries)
 
 
 def exact_boundaries(
@@ -118,16 +111,14 @@ def exact_boundaries(
         if known and entry in known.get(name, {})
     }
     lines = []
-    names = list(forms)
-    for i, one in enumerate(names):
-        for two in names[i + 1 :]:
-            others = [forms[n] for n in names if n not in (one, two)]
-            worse = np.maximum(forms[one], forms[two])
-            line = (forms[one] - forms[two]) / (np.abs(forms[one]) + np.abs(forms[two]) + 1e-300)
-            beaten = [o < worse * (1 - 1e-9) for o in others]
-            hidden = np.any(beaten, 0) if beaten else np.zeros(xs.shape, bool)
-            hidden = binary_erosion(hidden, border_value=1)  # lines meet where three are equal
-            line = np.where(hidden, np.nan, line)
-            if np.nanmin(line, initial=1) < 0 < np.nanmax(line, initial=-1):
-                lines.append(line)
+    for one, two in combinations(forms, 2):
+        worse = np.maximum(forms[one], forms[two])
+        line = (forms[one] - forms[two]) / (np.abs(forms[one]) + np.abs(forms[two]) + 1e-300)
+        others = [forms[name] for name in forms if name not in (one, two)]
+        beaten = [other < worse * (1 - 1e-9) for other in others]
+        hidden = np.any(beaten, 0) if beaten else np.zeros(xs.shape, bool)
+        hidden = binary_erosion(hidden, border_value=1)  # lines meet where three are equal
+        line = np.where(hidden, np.nan, line)
+        if np.nanmin(line, initial=1) < 0 < np.nanmax(line, initial=-1):
+            lines.append(line)
     return lines

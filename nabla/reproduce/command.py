@@ -1,6 +1,5 @@
 """`nabla reproduce`: published tables and figures, exact, with measurements on top."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -34,13 +33,10 @@ def reproduce(
     at_least(2, estimates=estimates)
     at_least(0, points=points)
     require_seed(seed)
-    import torch
-
-    from estimators.files import write_atomically
-    from nabla.output import command_line, require_folder, save_figure
+    from nabla.output import command_line, require_folder, save_csv, save_figure, save_run
     from nabla.reproduce.figure import study_figure
     from nabla.reproduce.reproduction import limit, run_study
-    from nabla.reproduce.table import print_study, to_csv
+    from nabla.reproduce.table import COLUMNS, print_study, tidy
     from toy_problems.published import PUBLISHED
 
     if not name:
@@ -54,10 +50,9 @@ def reproduce(
     study = PUBLISHED[name]()
     curves = run_study(study, estimates, points, seed)
     allowed, command = limit(curves), command_line(seed)
-    run = {"command": command, "reference": study.reference, "torch": torch.__version__}
     try:
-        write_atomically(folder / "run.json", json.dumps(run, indent=1))
-        write_atomically(folder / "table.csv", to_csv(curves))
+        save_run(folder, command, reference=study.reference)
+        save_csv(folder / "table.csv", COLUMNS, tidy(curves))
         figures = save_figure(study_figure(study, curves), folder / "figure", command)
     finally:  # the table is there, whatever cannot be saved
         print_study(study, curves, allowed, estimates)

@@ -1,14 +1,14 @@
 """The figure of a study: lines are exact, points are measured. It computes nothing."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from nabla.figures import Z95, style
+from nabla.figures import EDGE, Z95, plain_ticks, style
 from nabla.reproduce.reproduction import TREND_FROM, Curve
 from toy_problems.published.studies import Study
 
@@ -31,15 +31,10 @@ def study_figure(study: Study, curves: list[Curve]) -> Figure:
     for i, (group, entry) in enumerate(panels):
         ax = axes[i // across, i % across]
         mine = [c for c in curves if c.group == group and c.entry == entry]
-        if study.labels:
-            _bars(ax, study, mine, names)
-        else:
-            _lines(ax, study, mine, names)
+        (_bars if study.labels else _lines)(ax, study, mine, names)
         if len(panels) > 1:
-            ax.set_title(
-                ", ".join(t for t in (group, ENTRIES[entry] * (len(study.entries) > 1)) if t),
-                fontsize=10,
-            )
+            parts = (group, ENTRIES[entry] * (len(study.entries) > 1))
+            ax.set_title(", ".join(filter(None, parts)), fontsize=10)
         if i >= len(panels) - across:
             ax.set_xlabel(study.xlabel)
         if i % across == 0:
@@ -49,79 +44,65 @@ def study_figure(study: Study, curves: list[Curve]) -> Figure:
     for ax in axes.flat:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside lower center",
-        ncols=2,
-        frameon=False,
-        fontsize=9,
-    )
+    where: dict[str, Any] = {"loc": "outside lower center", "ncols": 2}
+    figure.legend(handles.values(), handles.keys(), frameon=False, fontsize=9, **where)
     figure.suptitle(f"{study.title}\n{study.reference}", fontsize=11)
     return figure
 
 
 def _lines(ax: Axes, study: Study, curves: list[Curve], names: list[str]) -> None:
-    done: set[str] = set()
+    labelled: set[str] = set()
     for c in curves:
-        colour, marker = style(c.name)
-        # members of one family by the dashes of their lines
-        same = [n for n in names if style(n)[0] == colour]
-        dashes = LINES[same.index(c.name) % len(LINES)]
-        face = "white" if same.index(c.name) else colour
-        label = None if c.name in done else c.name
-        done.add(c.name)
+        colour, marker, member = _look(c, names)
+        dashes = LINES[member % len(LINES)]
+        face = "white" if member else colour
         ax.plot(c.x, _shown(c.line, study), dashes, color=colour, lw=1.5)
-        x, value, sem = c.points.T
-        half = Z95 * sem
-        if "y" in study.log:  # an interval that reaches below zero is cut at the axis
-            half = np.array([np.minimum(half, 0.999 * np.abs(value)), half])
-        ax.errorbar(
-            x, _shown(value, study), half, fmt=marker, ls="none", color=colour, mfc=face,
-            mec="black", mew=0.5, capsize=2.5, ms=5,
-        )  # fmt: skip
+        _points(ax, study, c, c.points[:, 0], mfc=face)
         if study.trend and c.trend is not None and np.isnan(c.line).all():
             power, _, factor = c.trend
             ends = np.array([TREND_FROM, c.x[-1]])
             ax.plot(ends, factor * ends**power, dashes, color=colour, lw=1.0)
-        ax.plot(
-            [], [], dashes, marker=marker, color=colour, mfc=face, mec="black", mew=0.5, label=label
-        )
+        label = None if c.name in labelled else c.name
+        labelled.add(c.name)
+        ax.plot([], [], dashes, marker=marker, color=colour, mfc=face, label=label, **EDGE)
     for letter in study.log:
         getattr(ax, f"set_{letter}scale")("log")
     if "x" in study.log:
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _shown(values: np.ndarray, study: Study) -> np.ndarray:
-    """A zero has no place on a logarithmic axis."""
-    return np.where(values > 1e-12, values, np.nan) if "y" in study.log else values
+        plain_ticks(ax.xaxis)
 
 
 def _bars(ax: Axes, study: Study, curves: list[Curve], names: list[str]) -> None:
     width = 0.8 / len(curves)
     for i, c in enumerate(curves):
-        colour, marker = style(c.name)
-        same = [n for n in names if style(n)[0] == colour]
+        colour, _, member = _look(c, names)
         x = np.arange(len(study.labels)) + (i - (len(curves) - 1) / 2) * width
-        shade = 0.25 + 0.25 * same.index(c.name)
-        ax.bar(
-            x,
-            _shown(c.line, study),
-            width * 0.92,
-            color=colour,
-            alpha=min(shade, 1.0),
-            label=c.name,
-        )
+        shade = min(0.25 + 0.25 * member, 1.0)
+        line = _shown(c.line, study)
+        ax.bar(x, line, width * 0.92, color=colour, alpha=shade, label=c.name)
         for at in x[c.line <= 1e-12]:
             ax.text(at, 0.02, "0", transform=ax.get_xaxis_transform(), ha="center")
-        case, value, sem = c.points.T
-        half = np.array([np.minimum(Z95 * sem, 0.999 * value), Z95 * sem])
-        ax.errorbar(
-            x[case.astype(int)], _shown(value, study), half, fmt=marker, color=colour,
-            mec="black", mew=0.5, capsize=2, ms=5,
-        )  # fmt: skip
+        _points(ax, study, c, x[c.points[:, 0].astype(int)])
     ax.set_xticks(range(len(study.labels)), study.labels)
     ax.set_yscale("log")
+
+
+def _look(c: Curve, names: list[str]) -> tuple[str, str, int]:
+    """Its family's colour and marker, and which member of the family it is among those named."""
+    colour, marker = style(c.name)
+    return colour, marker, [n for n in names if style(n)[0] == colour].index(c.name)
+
+
+def _points(ax: Axes, study: Study, c: Curve, x: np.ndarray, **face: str) -> None:
+    """What was measured, with 95 % intervals."""
+    colour, marker = style(c.name)
+    _, value, sem = c.points.T
+    half = Z95 * sem
+    if "y" in study.log:  # an interval that reaches below zero is cut at the axis
+        half = np.array([np.minimum(half, 0.999 * np.abs(value)), half])
+    look: dict[str, Any] = {"color": colour, "capsize": 2, "ms": 5, **EDGE, **face}
+    ax.errorbar(x, _shown(value, study), half, fmt=marker, ls="none", **look)
+
+
+def _shown(values: np.ndarray, study: Study) -> np.ndarray:
+    """A zero has no place on a logarithmic axis."""
+    return np.where(values > 1e-12, values, np.nan) if "y" in study.log else values

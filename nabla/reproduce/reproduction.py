@@ -110,14 +110,12 @@ def run_series(
     The standard errors are exact where nodes reach: a measured one is too small when what carries
     the variance happens too rarely to have been drawn.
     """
-    curves = []
-    at = np.unique(
-        np.linspace(0, len(series.x) - 1, min(points, len(series.x))).round().astype(int)
-    )
-    reached = {*range(len(series.x))[series.exact]}
+    curves, count = [], len(series.x)
+    at = np.unique(np.linspace(0, count - 1, min(points, count)).round().astype(int))
+    reached = range(count)[series.exact]
     for entry in study.entries:
-        exact, errors = np.full(len(series.x), np.nan), [0.0]
-        for i in range(len(series.x))[series.exact]:
+        exact, errors = np.full(count, np.nan), [0.0]
+        for i in reached:
             exact[i], error = exactly(series.cell(series.x[i], entry), study.statistic, entry)
             errors.append(error / (1 + abs(exact[i])))
             tick(1)

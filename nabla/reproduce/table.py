@@ -1,12 +1,14 @@
 """A reproduction in words and numbers: what agrees, the cases, the trends, every point."""
 
-import csv
-import io
 import math
+from collections.abc import Iterator
+from typing import Any
 
 from nabla.reproduce.reproduction import TREND_FROM, Curve
 from nabla.table import render, with_error
 from toy_problems.published.studies import Study
+
+COLUMNS = ["group", "estimator", "of", "x", "formula", "exact", "measured", "sem"]
 
 
 def print_study(study: Study, curves: list[Curve], allowed: float, estimates: int) -> None:
@@ -70,17 +72,11 @@ def trends(study: Study, curves: list[Curve]) -> tuple[list[str], list[list[str]
     return ["", "estimator", *ends, power, f"Q evals {ends[1]}"], rows
 
 
-def to_csv(curves: list[Curve]) -> str:
+def tidy(curves: list[Curve]) -> Iterator[list[Any]]:
     """One row for each x of each curve; measured and its standard error where measured."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["group", "estimator", "of", "x", "formula", "exact", "measured", "sem"])
     for c in curves:
         measured = {p[0]: (p[1], p[2]) for p in c.points}
         for i, x in enumerate(c.x):
             form = None if c.formula is None else c.formula[i]
             exact = None if math.isnan(c.exact[i]) else c.exact[i]
-            writer.writerow(
-                [c.group, c.name, c.entry, x, form, exact, *measured.get(x, (None, None))]
-            )
-    return text.getvalue()
+            yield [c.group, c.name, c.entry, x, form, exact, *measured.get(x, (None, None))]

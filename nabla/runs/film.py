@@ -2,17 +2,18 @@
 
 import io
 import os
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
 from estimators import Noise
 from nabla.foreign import attempt
 from sac_minimal.envs import TASKS, Goal, Gym
+from sac_minimal.train import play
 
 FPS = 30
 
@@ -23,14 +24,9 @@ def film(
     """Frames [height, width, 3] of one episode, and its return."""
     env: Any = TASKS[task]() if task in TASKS else with_camera(task)
     frames: list[np.ndarray] = []
-    total, done, rng = 0.0, False, Noise(seed)
-    obs = env.reset(seed)
-    while not done and len(frames) < steps:
-        x = torch.from_numpy(obs)[None]
-        with torch.no_grad():
-            action = agent.act(x, rng)[0] if stochastic else agent.central(x)[0]
-        obs, reward, terminated, truncated = env.step(action.numpy())
-        total, done = total + reward, terminated or truncated
+    total = 0.0
+    for reward in islice(play(agent, env, seed, Noise(seed), stochastic), steps):
+        total += reward
         frames.append(draw(env) if isinstance(env, Goal) else np.asarray(env.env.render()))
     if isinstance(env, Gym):
         env.env.close()

@@ -72,7 +72,5 @@ class Landscape:
     @classmethod
     def from_lists(cls, lists: dict[str, Any]) -> "Landscape":
         """What `to_lists` made."""
-        sigma, gradient, hessian = (
-            np.asarray(lists[name]) for name in ("sigma", "gradient", "hessian")
-        )
-        return cls(sigma, gradient, hessian, lists["alpha"])
+        names = ("sigma", "gradient", "hessian")
+        return cls(**{n: np.asarray(lists[n]) for n in names}, alpha=lists["alpha"])

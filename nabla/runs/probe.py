@@ -1,7 +1,6 @@
 """`nabla probe`: the estimators' variance inside a trained actor, at states from its replay."""
 
-import shlex
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,16 +9,35 @@ import tyro
 from nabla.arguments import at_least, require_seed
 
 
+@dataclass(frozen=True)
+class Probing:
+    """Where to look, with which estimators, and how often."""
+
+    states: int = 16
+    """how many states to draw from the replay."""
+    estimators: tuple[str, ...] = ()
+    """names from `nabla estimators`; by default all that apply."""
+    estimates: int = 1000
+    """of each estimator, at the actor's outputs."""
+    through: int = 200
+    """of each estimator, in the actor's parameters."""
+    n: int | None = None
+    """actions averaged inside one estimate, where an estimator takes it."""
+    at: int = 0
+    """the step of a checkpoint that was kept (--keep-every); 0: the last checkpoint."""
+    seed: int = 0
+    """of the states and the noise."""
+
+    def __post_init__(self) -> None:
+        at_least(1, states=self.states, n=self.n)
+        at_least(2, estimates=self.estimates, through=self.through)
+        at_least(0, at=self.at)
+        require_seed(self.seed)
+
+
 def probe(
     run: Annotated[Path, tyro.conf.Positional],
-    *,
-    states: int = 16,
-    estimators: tuple[str, ...] = (),
-    estimates: int = 1000,
-    through: int = 200,
-    n: int | None = None,
-    at: int = 0,
-    seed: int = 0,
+    how: Annotated[Probing, tyro.conf.arg(name="")] = Probing(),
 ) -> None:
     """Measure the estimators at a run's checkpoint, on states from its replay.
 
@@ -31,36 +49,27 @@ def probe(
 
     Args:
         run: folder of the run.
-        states: how many states to draw from the replay.
-        estimators: names from `nabla estimators`; by default all that apply.
-        estimates: of each estimator, at the actor's outputs.
-        through: of each estimator, in the actor's parameters.
-        n: actions averaged inside one estimate, where an estimator takes it.
-        at: the step of a checkpoint that was kept (--keep-every); 0: the last checkpoint.
-        seed: of the states and the noise.
+        how: at which states, and how closely.
     """
-    at_least(2, states=states, estimates=estimates, through=through)
-    at_least(1, n=n)
-    at_least(0, at=at)
-    require_seed(seed)
+    at_least(2, states=how.states)
     from nabla.compare.saving import save_comparison
+    from nabla.output import command_line
     from nabla.runs.probing import actor_table, probed, save_actor, situation
 
     seen, samples = [], {}
-    where = situation(run, states, at, seed)
-    for report, inside, draws in probed(where, estimators, estimates, through, n, seed):
+    where = situation(run, how)
+    for report, inside, draws in probed(where, how):
         seen.append((report, inside))
         samples[report.estimator] = draws
     if not seen:
         raise ValueError("no estimator is left to measure")
     seen.sort(key=lambda pair: pair[0].total_variance)
-    folder = run / (f"probe-{at}" if at else "probe")
-    command = shlex.join(["nabla", *sys.argv[1:]])
-    paths = save_comparison([report for report, _ in seen], samples, folder, command)
+    folder = run / (f"probe-{how.at}" if how.at else "probe")
+    paths = save_comparison([report for report, _ in seen], samples, folder, command_line())
     actor = {r.estimator: moments for r, moments in seen}
-    paths += save_actor(actor, f"{where.agent.config.task}, {states} states", folder, command)
-    print(actor_table(seen, states))
-    seen_by = where.landscape(seed)
+    paths += save_actor(actor, f"{where.agent.config.task}, {how.states} states", folder)
+    print(actor_table(seen, how.states))
+    seen_by = where.landscape(how.seed)
     if seen_by:
         print(seen_by)
     print("\n".join(map(str, paths)))

@@ -16,12 +16,8 @@ from sac_minimal.lineage import make_agent
 from sac_minimal.sac import SAC
 from sac_minimal.train import kept
 
-BOOKKEEPING = {"seed", "steps", "threads", "estimator", "task", "drives"} | {
-    "eval_every",
-    "eval_episodes",
-    "checkpoint_every",
-    "keep_every",
-}
+BOOKKEEPING = {"seed", "steps", "threads", "estimator", "task", "drives"}
+BOOKKEEPING |= {"eval_every", "eval_episodes", "checkpoint_every", "keep_every"}
 
 
 def labels(configs: Sequence[Config]) -> list[str]:

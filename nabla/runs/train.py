@@ -1,7 +1,5 @@
 """`nabla train`, `nabla evaluate`, `nabla plot`: Soft Actor-Critic runs."""
 
-import shlex
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -129,7 +127,7 @@ def plot(
     import numpy as np
 
     from nabla.figures import learning_curves
-    from nabla.output import save_figure
+    from nabla.output import command_line, save_figure
     from nabla.runs.saved import labels, saved_config, saved_curve
 
     curves: dict[str, list[np.ndarray]] = {}
@@ -137,5 +135,5 @@ def plot(
         curves.setdefault(label, []).append(saved_curve(run))
     if out.suffix in FIGURES:
         out = out.with_suffix("")
-    for path in save_figure(learning_curves(curves), out, shlex.join(["nabla", *sys.argv[1:]])):
+    for path in save_figure(learning_curves(curves), out, command_line()):
         print(path)

@@ -10,14 +10,15 @@ from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from estimators import Noise
-from nabla.arguments import at_least, require_seed
+from nabla.arguments import require_seed
 from nabla.catalogue import pick_estimators
+from nabla.compare.command import Sampling
 from nabla.compare.measuring import measured
-from nabla.compare.sampling import Sampling
 from nabla.family import load_family, load_problem
-from nabla.map.ask import Ask
+from nabla.map.command import Ask
 from nabla.map.grid import parse_axes
 from nabla.map.mapping import mapped
+from nabla.runs.probe import Probing
 from nabla.runs.probing import probed, situation
 from nabla.runs.saved import saved_agent
 from nabla.target import Target
@@ -105,33 +106,22 @@ class TrainCell(Config):
 
 
 @dataclass(frozen=True)
-class ProbeCell:
+class ProbeCell(Probing):
     """The estimators inside one run's actor: the arguments of `nabla probe`."""
 
     run: str = ""
-    states: int = 16
-    estimators: tuple[str, ...] = ()
-    estimates: int = 1000
-    through: int = 200
-    n: int | None = None
-    at: int = 0
-    seed: int = 0
 
     def check(self) -> None:
-        at_least(1, states=self.states, n=self.n)
-        at_least(2, estimates=self.estimates, through=self.through)
-        at_least(0, at=self.at)
         saved_agent(Path(self.run), self.at)
 
     def compute(self, folder: Path) -> Any:
-        where = situation(Path(self.run), self.states, self.at, self.seed)
+        where = situation(Path(self.run), self)
         seen_by = where.landscape(self.seed)
-        given = (self.estimators, self.estimates, self.through, self.n, self.seed)
         return {
             "landscape": seen_by.to_lists() if seen_by else None,
             "estimators": [
                 {"report": report.to_lists() | {"seconds": None}, "in_the_actor": inside.to_lists()}
-                for report, inside, _ in probed(where, *given)
+                for report, inside, _ in probed(where, self)
             ],
         }
 

@@ -106,11 +106,6 @@ class Work:
         return result, time.perf_counter() - start, socket.gethostname()
 
 
-def run_sweep(sweep: Sweep, out: Path, engine: str = "loky", retry_failed: bool = False) -> Store:
-    """Runs the cells of the sweep that `out` does not hold yet."""
-    return run_cells(sweep.cells(), out, engine, retry_failed)
-
-
 def run_cells(
     given: Sequence[Any], out: Path, engine: str = "loky", retry_failed: bool = False
 ) -> Store:

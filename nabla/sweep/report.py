@@ -1,8 +1,6 @@
 """`nabla report`: a sweep on one page, at any time."""
 
 import os
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +16,7 @@ def report(folder: Annotated[Path, tyro.conf.Positional]) -> None:
     if not (folder / "cells.sqlite").exists():
         raise ValueError(f"{folder} holds no sweep: it has no cells.sqlite")
     from estimators.files import write_atomically
-    from nabla.output import save_figure
+    from nabla.output import command_line, save_figure
     from nabla.sweep.page import flat, page
     from nabla.sweep.store import Store
 
@@ -27,6 +25,6 @@ def report(folder: Annotated[Path, tyro.conf.Positional]) -> None:
     store.close()
     text, figures = page(folder.name, cells)
     for name, figure in figures.items():
-        save_figure(figure, folder / name, shlex.join(["nabla", *sys.argv[1:]]), [".png"])
+        save_figure(figure, folder / name, command_line(), [".png"])
     write_atomically(folder / "report.md", text)
     print(os.path.join(folder, "report.md"))
