@@ -4,7 +4,7 @@ from typing import Annotated
 
 import tyro
 
-from nabla.arguments import at_least, between, require_seed
+from nabla.options import at_least, between, require_seed
 from nabla.target import Target
 
 STATUS = {"unbiased": 0, "biased": 1, "undecided": 2, "broken": 2}
@@ -12,7 +12,7 @@ STATUS = {"unbiased": 0, "biased": 1, "undecided": 2, "broken": 2}
 
 def check(
     estimator: Annotated[str, tyro.conf.arg(metavar="ESTIMATOR|LOSS"), tyro.conf.Positional],
-    target: Annotated[Target, tyro.conf.arg(name="")] = Target(),  # noqa: B008 — it is frozen
+    target: Annotated[Target, tyro.conf.arg(name="")] = Target(),
     *,
     budget: int | None = None,
     delta: float = 0.01,

@@ -2,7 +2,7 @@
 
 import inspect
 
-from nabla.arguments import at_least, require_seed
+from nabla.options import at_least, require_seed
 from nabla.table import render
 
 

@@ -26,9 +26,9 @@ from estimators import (
 )
 from estimators.quadrature.batched import batched_moments
 from nabla.family import load_family
-from nabla.map.command import Ask
 from nabla.map.grid import evaluate, spot_check
 from nabla.map.mapping import mapped
+from nabla.options import Ask
 from nabla.target import Target
 from toy_problems import PROBLEMS, build, theory
 

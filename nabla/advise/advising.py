@@ -17,8 +17,8 @@ from estimators.gradients import flat
 from estimators.watching import Watched
 from nabla.advise.candidates import Candidate, Wants, terms_of
 from nabla.agreement import distance, judge
-from nabla.compare.command import Sampling
 from nabla.compare.measuring import measured
+from nabla.options import Sampling
 from toy_problems import Problem
 
 SAME_MEAN = 1e-4  # false alarm of the check that an estimator has the gradient for its mean

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import tyro
 
-from nabla.arguments import at_least, require_seed
+from nabla.options import at_least, require_seed
 from nabla.target import Target
 
 
 def advise(
-    target: Annotated[Target, tyro.conf.arg(name="")] = Target(),  # noqa: B008 — it is frozen
+    target: Annotated[Target, tyro.conf.arg(name="")] = Target(),
     *,
     differentiable: bool = True,
     several: bool = True,

@@ -20,8 +20,8 @@ from estimators import (
 from estimators.catalogue import entry_of
 from estimators.gradients import flat_rows
 from estimators.watching import Watched
-from nabla.compare.command import Sampling
 from nabla.foreign import attempt, told
+from nabla.options import Sampling
 from toy_problems import Problem
 
 Progress = Callable[[Iterable[int]], Iterable[int]]

@@ -12,9 +12,9 @@ from estimators.catalogue import applicable, entry_of
 from nabla.catalogue import pick_estimators
 from nabla.family import Family, load_family
 from nabla.foreign import told
-from nabla.map.command import Ask
 from nabla.map.grid import Grid, Sheet, default_estimators, evaluate, parse_axes
 from nabla.map.winners import Map, collect, merged, trusted
+from nabla.options import Ask
 from nabla.target import Target
 
 EXACT_GRID, MEASURED_GRID = 100, 16

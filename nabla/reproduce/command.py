@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from nabla.arguments import at_least, require_seed
+from nabla.options import at_least, require_seed
 from nabla.table import render
 
 

@@ -1,38 +1,11 @@
 """`nabla probe`: the estimators' variance inside a trained actor, at states from its replay."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from nabla.arguments import at_least, require_seed
-
-
-@dataclass(frozen=True)
-class Probing:
-    """Where to look, with which estimators, and how often."""
-
-    states: int = 16
-    """how many states to draw from the replay."""
-    estimators: tuple[str, ...] = ()
-    """names from `nabla estimators`; by default all that apply."""
-    estimates: int = 1000
-    """of each estimator, at the actor's outputs."""
-    through: int = 200
-    """of each estimator, in the actor's parameters."""
-    n: int | None = None
-    """actions averaged inside one estimate, where an estimator takes it."""
-    at: int = 0
-    """the step of a checkpoint that was kept (--keep-every); 0: the last checkpoint."""
-    seed: int = 0
-    """of the states and the noise."""
-
-    def __post_init__(self) -> None:
-        at_least(1, states=self.states, n=self.n)
-        at_least(2, estimates=self.estimates, through=self.through)
-        at_least(0, at=self.at)
-        require_seed(self.seed)
+from nabla.options import Probing, at_least
 
 
 def probe(

@@ -20,12 +20,11 @@ from estimators import (
     exact_gradient,
 )
 from nabla.catalogue import pick_estimators
-from nabla.compare.command import Sampling
 from nabla.compare.measuring import averaged, measured, noise, single_samples
 from nabla.figures import Z95, bars, label_of
+from nabla.options import Probing, Sampling
 from nabla.output import command_line, save_csv, save_figure
 from nabla.runs.landscape import Landscape
-from nabla.runs.probe import Probing
 from nabla.runs.saved import saved_agent, saved_checkpoint
 from nabla.table import render, with_error
 from sac_minimal.checkpoint import load

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from nabla.arguments import at_least
+from nabla.options import at_least
 from nabla.table import with_error
 from sac_minimal.config import Config
 
@@ -15,7 +15,7 @@ FIGURES = (".pdf", ".svg", ".png")
 
 
 def train(
-    config: Annotated[Config, tyro.conf.arg(name="")] = Config(),  # noqa: B008 — it is frozen
+    config: Annotated[Config, tyro.conf.arg(name="")] = Config(),
     *,
     run: Path | None = None,
     resume: Path | None = None,

@@ -10,15 +10,12 @@ from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from estimators import Noise
-from nabla.arguments import require_seed
 from nabla.catalogue import pick_estimators
-from nabla.compare.command import Sampling
 from nabla.compare.measuring import measured
 from nabla.family import load_family, load_problem
-from nabla.map.command import Ask
 from nabla.map.grid import parse_axes
 from nabla.map.mapping import mapped
-from nabla.runs.probe import Probing
+from nabla.options import Ask, Probing, Sampling, require_seed
 from nabla.runs.probing import probed, situation
 from nabla.runs.saved import saved_agent
 from nabla.target import Target
