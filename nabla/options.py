@@ -1,4 +1,4 @@
-"""What commands are asked: options, and a sentence for what is out of range before anything runs."""
+"""What commands are asked: options, and a sentence for what is out of range, told before they run."""
 
 from dataclasses import dataclass
 from typing import Literal
