@@ -1,4 +1,4 @@
-"""What commands are asked: options, and a sentence for what is out of range, told before they run."""
+"""What commands are asked: options, and a sentence for what is out of range."""
 
 from dataclasses import dataclass
 from typing import Literal

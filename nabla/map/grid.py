@@ -235,7 +235,7 @@ def parse_axes(family: Family, texts: Sequence[str], count: int) -> tuple[Grid, 
             form = "name=low:high or name=low:high:log"
             raise ValueError(f"an axis is {form}, got {text!r}") from None
         if name not in family.known:
-            known = ", ".join(family.known)
+            known = ", ".join(family.known) or "none"
             raise ValueError(f"{family.name} has no setting {name!r}; it has {known}")
         if name in family.fixed:
             raise ValueError(f"{name} is an axis: it cannot be set to one number as well")
