@@ -422,6 +422,7 @@ def test_map_takes_it(house, capsys):
     out, status = run(capsys, "map", "bowl", *axes, "--out", house / "out")
     assert status == 0
     assert "25 cells" in out
+    assert "; Q sees a\n" in out
     assert "sticking_the_landing" in out
     mine = ["--estimators", "about_the_centre", "reparameterization"]
     out, status = run(capsys, "map", "bowl", *axes, *mine, "--out", house / "out")

@@ -47,7 +47,7 @@ def map_(
     save_data(found.result, found.sheets, folder, command)
     paths = [folder / "map.npz", *save_figure(figure, folder / "figure", command)]
     check = spot_check(found.family, found.result.grid, found.sheets, found.chosen, entry, ask.seed)
-    print_map(found.result, found.sheets, title, check)
+    print_map(found.result, found.sheets, f"{title}; {target.sees}", check)
     for name, other in found.same.items():
         print(f"{name} is {other} here: the same variance on every cell")
     for name, why in found.skipped.items():
