@@ -15,9 +15,11 @@ from estimators import (
     Categorical,
     Gaussian,
     Objective,
+    Policy,
     assert_unbiased,
     check,
     reparameterization,
+    score_function,
     squash,
     sticking_the_landing,
 )
@@ -409,3 +411,36 @@ def test_draws_made_again_until_they_are_accepted():
         return (objective.cost(policy, a).detach() * policy.log_prob(a)).mean(0)
 
     assert check(restricted, POLICY, OBJECTIVE, budget=2**15).status == "biased"
+
+
+class Dice(Policy):
+    """One of three indices as an action with one axis, and no word that it is discrete."""
+
+    def __init__(self, logits):
+        self.logits = logits
+
+    def parameters(self):
+        return {"logits": self.logits}
+
+    @property
+    def batch(self):
+        return self.logits.shape[:-1]
+
+    def sample(self, n, rng):
+        return rng.categorical(self.logits.detach().softmax(-1), (n, *self.batch))[..., None]
+
+    def log_prob(self, a):
+        log_p = self.logits.log_softmax(-1)
+        return log_p.expand(*a.shape[:-1], -1).gather(-1, a)[..., 0]
+
+
+def test_a_diagnosis_that_crashes_is_no_fault_of_q():
+    """Looking for a slip it squashes the indices, which are whole numbers: the verdict stands."""
+    reward = t(0.3, -0.9, 1.1)
+    objective = Objective(lambda a: reward[a[..., 0]], 0.2)
+    half = lambda p, o, rng: 0.5 * score_function(p, o, rng)  # noqa: E731
+    verdict = check(half, Dice(t(0.1, 0.4, -0.3)), objective)
+    assert verdict.status == "biased", str(verdict)
+    assert verdict.evidence[-1].rung == "diagnosis"
+    assert "NotImplementedError" in verdict.evidence[-1].text
+    assert "Q raises" not in str(verdict)

@@ -1,9 +1,10 @@
 """The ladder: rung after rung, up to the first no."""
 
 from estimators.checking.case import Case
-from estimators.checking.faults import Fault
+from estimators.checking.faults import RAISED, Fault
 from estimators.checking.naming import diagnosis
 from estimators.checking.rungs import (
+    Known,
     Rung,
     continuity,
     contract,
@@ -29,7 +30,7 @@ def climb(case: Case) -> Verdict:
                 continue
             said[answer.rung] = answer
             if answer.outcome == "failed":
-                key, sentence = diagnosis(case, known, answer)
+                key, sentence = _named(case, known, answer)
                 said |= {} if sentence is None else {"diagnosis": sentence}
                 break
     except Fault as fault:
@@ -37,6 +38,16 @@ def climb(case: Case) -> Verdict:
         evidence = (*said.values(), Evidence("contract", "failed", text))
         return Verdict(case.subject.name, "broken", key, evidence)
     return Verdict(case.subject.name, _status(said), key, tuple(said.values()))
+
+
+def _named(case: Case, known: Known, failed: Evidence) -> tuple[str | None, Evidence | None]:
+    """A diagnosis that cannot be made is no fault of Q: the verdict before it stands."""
+    try:
+        return diagnosis(case, known, failed)
+    except RAISED as error:
+        what = type(error.__cause__ or error).__name__
+        why = f"no slip is named: looking for one raised {what}"
+        return None, Evidence("diagnosis", "skipped", why)
 
 
 def _status(said: dict[str, Evidence]) -> Status:
