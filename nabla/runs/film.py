@@ -1,7 +1,6 @@
 """An episode as a film: frames of the task's own camera, or of our planes."""
 
 import io
-import os
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from estimators import Noise
+from estimators.files import whole
 from nabla.foreign import attempt
 from sac_minimal.envs import TASKS, Goal, Gym
 from sac_minimal.train import play
@@ -64,22 +64,22 @@ def draw(env: Goal) -> np.ndarray:
 
 
 def save_film(frames: list[np.ndarray], path: Path) -> None:
-    """Whole or not at all."""
-    part = path.with_name(f".{path.name}.part{path.suffix}")
-    if path.suffix == ".gif":
-        first, *rest = [Image.fromarray(f).quantize(64) for f in frames]
-        first.save(part, save_all=True, append_images=rest, duration=1000 // FPS, loop=0)
-    else:
+    """Whole or not at all; the formats are said, as a part's name does not tell them."""
+    with whole(path) as part:
+        if path.suffix == ".gif":
+            first, *rest = [Image.fromarray(f).quantize(64) for f in frames]
+            pace = 1000 // FPS
+            first.save(part, "GIF", save_all=True, append_images=rest, duration=pace, loop=0)
+            return
         try:
             from imageio_ffmpeg import write_frames
         except ModuleNotFoundError:
             raise ValueError(
                 "an .mp4 needs python3 bootstrap.py watch; .gif needs nothing"
             ) from None
-        height, width = frames[0].shape[:2]
-        writer = write_frames(str(part), (width, height), fps=FPS, macro_block_size=2)
+        size, mp4 = frames[0].shape[1::-1], ["-f", "mp4"]
+        writer = write_frames(str(part), size, fps=FPS, macro_block_size=2, output_params=mp4)
         writer.send(None)
         for frame in frames:
             writer.send(np.ascontiguousarray(frame))
         writer.close()
-    os.replace(part, path)
