@@ -113,13 +113,13 @@ def alpha_left_out_of_squashed(policy, objective, rng, n=1):
     return reparameterization(policy, extra, rng, n)
 
 
-@mutant("detached_cost", status="broken")
+@mutant("detached_cost")
 def critic_under_no_grad(policy, objective, rng, n=1):
     a = policy.rsample(n, rng)
     return (objective.alpha * policy.log_prob(a) - objective.Q(a).detach()).mean(0)
 
 
-@mutant("detached_cost", status="broken")
+@mutant("detached_cost")
 def action_detached_in_the_critic(policy, objective, rng, n=1):
     a = policy.rsample(n, rng)
     return (objective.alpha * policy.log_prob(a) - objective.Q(a.detach())).mean(0)
@@ -142,7 +142,7 @@ def cost_attached_over_arms(policy, objective, rng, n=1):
     return (objective.cost(policy, a) * policy.log_prob(a)).mean(0)
 
 
-@mutant("attached_action", status="broken")
+@mutant("attached_action")
 def score_function_at_rsample(policy, objective, rng, n=1):
     a = policy.rsample(n, rng)
     return (objective.cost(policy, a).detach() * policy.log_prob(a)).mean(0)
@@ -292,7 +292,7 @@ def path_over_a_staircase(policy, objective, rng, n=1):
     return sticking_the_landing(policy, objective, rng, n)
 
 
-@mutant("component_weights", MIXTURE, Objective(lambda a: torch.cos(a).sum(-1), 0.0), "broken")
+@mutant("component_weights", MIXTURE, Objective(lambda a: torch.cos(a).sum(-1), 0.0))
 def mixture_without_weight_gradient(policy, objective, rng, n=1):
     a = policy.components.rsample(n, rng).movedim(-2, 0)
     w = (policy.logits * 0 + policy.logits.detach()).softmax(-1).movedim(-1, 0).unsqueeze(1)

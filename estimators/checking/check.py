@@ -5,6 +5,7 @@
 asks whether the mean of an estimator is ∇J(θ), J(θ) = E_{a~π_θ}[α log π_θ(a) − Q(a)], on a ladder
 of questions, the cheapest first, and stops at the first that is answered by no:
 
+    problem      Q is finite and fixed, log π the density of the actions (`problem`)
     contract     shapes, finite values, determinism, independent rows, every parameter reached
     nodes        the exact mean against the exact gradient, where quadrature reaches both
     monte carlo  a sequential test against the exact gradient (`sequential`), or else
@@ -19,8 +20,9 @@ from typing import Any, Literal
 from estimators.checking.case import Case
 from estimators.checking.faults import RAISED, raised
 from estimators.checking.ladder import climb
+from estimators.checking.problem import problem
 from estimators.checking.subjects import NotCheckable, called_as, name_of, subject
-from estimators.checking.verdict import Evidence, Verdict
+from estimators.checking.verdict import Evidence, Status, Verdict
 from estimators.globals import preserved_globals
 from estimators.gradients import Gradient
 from estimators.noise import Noise
@@ -61,6 +63,10 @@ def check(
     _require(policy, budget, delta, false_alarm, bound)
     name = name or name_of(estimator)
     with preserved_globals():
+        sound, fault = problem(policy, objective, false_alarm / 2)
+        if sound.outcome != "passed":
+            status: Status = "broken" if sound.outcome == "failed" else "undecided"
+            return Verdict(name, status, fault, (sound,))
         try:
             checked = subject(estimator, policy, objective, name)
         except NotCheckable:
@@ -68,11 +74,13 @@ def check(
         except RAISED as error:  # somebody's function, called to see what it returns
             text, key = raised(error).complaint
             called = called_as(estimator, policy) if isinstance(error, MISUNDERSTOOD) else ""
-            return Verdict(name, "broken", key, (Evidence("contract", "failed", text + called),))
+            failed = Evidence("contract", "failed", text + called)
+            return Verdict(name, "broken", key, (sound, failed))
         budget = budget or (BUDGET if checked.fast else SLOW_BUDGET)
         rng = rng or Noise(0, policy.like.device)
         return climb(
-            Case(checked, policy, objective, rng, exact, budget, delta, false_alarm, bound)
+            Case(checked, policy, objective, rng, exact, budget, delta, false_alarm / 2, bound),
+            sound,
         )
 
 

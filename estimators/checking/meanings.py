@@ -26,4 +26,6 @@ MEANINGS = {
     "sigma_for_log_std": "the derivative by σ in the place of that by log σ",
     "zero_gradient": "a parameter whose gradient is identically zero",
     "missing_gradient": "a parameter that the surrogate does not reach",
+    "not_the_density": "the policy's log_prob is not the density of its samples",
+    "q_of_the_batch": "Q's value of one action depends on the other actions",
 }

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from estimators.checking.faults import Fault
+from estimators.checking.jumps import jump
 from estimators.policies import Policy
 from estimators.watching import Watched
 
@@ -82,8 +83,11 @@ class Probe:
             (slope,) = torch.autograd.grad(total, again, allow_unused=True, materialize_grads=True)
             if slope.any():
                 return None
+        # a slope may be where no action has been drawn: a jump is what can be shown
+        if not (size := max(jump(self.Q, a) for a in self.actions)):
+            return None
         return Fault(
-            f"Q is piecewise constant: it takes different values at the {len(values)} actions "
-            "drawn but its slope is zero at all of them; a pathwise estimator misses its jumps",
+            f"Q is piecewise constant: its slope is zero at all {len(values)} actions drawn, and "
+            f"between two of them it jumps by {size:.3g}; a pathwise estimator misses its jumps",
             "discontinuous_q",
         )

@@ -11,12 +11,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from estimators.checking.activity import activity
 from estimators.checking.case import Case
-from estimators.checking.contract import examine, require_fixed_values
+from estimators.checking.contract import examine
 from estimators.checking.faults import RAISED, Fault, blamed
 from estimators.checking.field import NoField, field
 from estimators.checking.probe import Use
-from estimators.checking.sampling import Sampler, require_finite_values, scale
+from estimators.checking.sampling import Sampler, scale
 from estimators.checking.sequential import FIRST, sequential
 from estimators.checking.verdict import Evidence
 from estimators.checking.wording import measured_evidence, node_evidence
@@ -56,16 +57,8 @@ def contract(case: Case) -> tuple[Evidence, Use]:
 
 def prepared(case: Case, use: Use) -> Known:
     """The exact gradient, where there is one, and a sampler."""
-    require_fixed_values(case.policy, case.objective)
-    require_finite_values(case)
     exact = _exact(case, use)
     return Known(use, exact, Sampler(case, exact))
-
-
-def every_parameter(case: Case, known: Known, before: Mapping[str, Evidence]) -> Evidence | None:
-    """The contract again: now the exact gradient tells a right zero from a wrong one."""
-    complaint = known.sampler.zero_parameter()
-    return None if complaint is None else Evidence("contract", "failed", complaint)
 
 
 def nodes(case: Case, known: Known, before: Mapping[str, Evidence]) -> Evidence:
@@ -108,6 +101,7 @@ def measured(case: Case, known: Known, before: Mapping[str, Evidence]) -> Eviden
         chunk=known.sampler.chunk,
         first=FIRST if case.subject.fast else SLOW_FIRST,
         rarest=case.policy.rarest,
+        active=lambda: activity(case.policy, case.objective),
     )
     rung = "reference" if known.exact is None else "monte carlo"
     limits = known.sampler.bounds(look)
@@ -147,7 +141,7 @@ def slack(case: Case, known: Known) -> Tensor:
 
 def _rounding(case: Case, known: Known, dtype: torch.dtype) -> Tensor:
     with blamed("Q"):
-        size = scale(case)
+        size = scale(case.policy, case.objective)
     return ROUNDING * max(torch.finfo(dtype).eps, known.use.eps) * size
 
 

@@ -19,13 +19,14 @@ from estimators.checking.sequential import Look
 from estimators.gradients import flat, flat_rows, per_sample_gradients, row_gradients, rows
 from estimators.moments import Moments
 from estimators.noise import Noise, Recorded
+from estimators.objective import Objective
+from estimators.policies import Policy
 from estimators.quadrature import Exact
 from estimators.score import leave_one_out, score_function
 
 PILOT = 2**13
 SLOW_PILOT = 2**8
 CHUNK_NUMBERS = 2**18
-WITNESSES = 2**13  # actions at which Q is asked for its value
 REFERENCE = partial(score_function, n=8, baseline=leave_one_out)
 
 
@@ -57,26 +58,6 @@ class Sampler:
             raise Fault("the number of draws varies from call to call")
         explained = 0.0 if self.controls is None else self.controls.explain(noise, count)
         return plain - explained, plain, g
-
-    def zero_parameter(self) -> str | None:
-        """A sentence about a parameter whose gradient is zero in every draw of the pilot, though
-        the exact gradient (or the reference) is not."""
-        if self.exact is not None:
-            truth, error = self.exact, torch.full_like(self.exact, 20 * self.exact_error)
-        else:
-            other = self._reference(Recorded(self.own), len(self.pilot))
-            truth, error = other.mean(0), 8 * other.std(0) / math.sqrt(len(other))
-        at = 0
-        for name, p in self.case.policy.parameters().items():
-            here = slice(at, at + p.numel())
-            at += p.numel()
-            off = truth[here].abs() > error[here]
-            if not self.pilot[:, here].any() and off.any():
-                return (
-                    f"the gradient of {name} is identically zero in {len(self.pilot):,} draws; "
-                    f"it should be up to {float(truth[here].abs().max()):.3g}"
-                )
-        return None
 
     def sharpen(self, count: int) -> None:
         """Draw until a diagnosis has this many estimates in all."""
@@ -161,24 +142,16 @@ class _Shared(Noise):
         return x
 
 
-def require_finite_values(case: Case) -> None:
-    """Fault if Q is not a number, or infinite, in some of WITNESSES actions."""
-    with blamed("Q"):
-        copies = rows(case.policy, max(64, WITNESSES // case.policy.batch.numel())).detach()
-        q = case.objective.cost(copies, copies.sample(1, Noise(3, case.device)))
-        bad = int((~q.isfinite()).sum())
-    if bad:
-        raise Fault(f"Q is not finite in {bad:,} of {q.numel():,} actions")
-
-
-def scale(case: Case) -> Tensor:
-    """E[(|c − E c| + |α|)·|∇ log π|], flattened: the size of what cancels in a gradient."""
-    objective, copies = case.objective, rows(case.policy, 256)
-    a = copies.sample(1, Noise(1, case.device))
+def scale(policy: Policy, objective: Objective) -> Tensor:
+    """E[(|c − E c| + |α| + |E c|/32)·|∇ log π|], flattened: the size of what cancels in a gradient.
+    A constant in the cost is rounded in every term, and mostly the same way: it counts for less."""
+    copies = rows(policy, 256)
+    a = copies.sample(1, Noise(1, policy.like.device))
     with torch.enable_grad():
         score = row_gradients(copies.log_prob(a)[0], copies)
     cost = objective.cost(copies.detach(), a)[0].detach()
-    size = (cost - cost.mean(0)).abs() + torch.as_tensor(objective.alpha).to(cost).abs()
+    mean = cost.mean(0)
+    size = (cost - mean).abs() + torch.as_tensor(objective.alpha).to(cost).abs() + mean.abs() / 32
     return flat({k: (s.abs().movedim(0, -1) * _like(size, s)).mean(-1) for k, s in score.items()})
 
 

@@ -9,7 +9,8 @@ probability 1 − β; or the budget is used up.
 The t statistic of a skewed sample has its tail at z + |γ|(2z² + 1)/(6√n), not at z (Hall 1992,
 §2.6), γ the skewness; where that correction is more than MAX_CORRECTION, n is too small for the
 central limit theorem and no verdict is given. Where the variance seems infinite (`tails`), none is
-given at all.
+given at all. An entry that was the same in every draw is no evidence of a bias before a right
+estimate would have varied (`activity`): until then there is an event that has not been drawn.
 """
 
 import math
@@ -26,6 +27,7 @@ from estimators.checking.tails import Tails
 FIRST = 2**15  # a first look at fewer has not seen what happens once in a thousand draws
 MAX_CORRECTION = 1.0  # standard errors
 ENOUGH = 100  # draws of the rarest event
+SEEN = 32.0  # times that an event is due before its absence tells: e⁻³² for it to be chance
 
 # count -> three times [count, p]: deviations, whose means are tested; the same before control
 # variates, whose tails are looked at; estimates, whose standard deviations are the unit of δ.
@@ -49,6 +51,7 @@ class Look:
     limit: Tensor  # in standard errors
     detectable: Tensor  # the smallest bias seen with probability 1 − β
     off: Tensor  # which means are not zero
+    still: Tensor  # the value of those that never varied, and may not have had to; else nan
     more: int  # estimates still needed; 0 where more would not help
     why: str  # what keeps it undecided
     decidable: float  # the smallest δ that these rows can decide; infinite where none
@@ -65,12 +68,14 @@ def sequential(
     chunk: int,
     first: int = FIRST,
     rarest: float = 1.0,
+    active: Callable[[], Tensor] | None = None,
 ) -> Look:
     """Draw until the question is settled or `budget` rows are used.
 
     slack: deviations that rounding and the reference's own error explain, [p]. An entry that
     varies by less than its slack is taken for a constant. rarest: the probability of the rarest
-    event that is known to matter; without ENOUGH of them nothing is decided.
+    event that is known to matter; without ENOUGH of them nothing is decided. active: the share of
+    rows in which a right entry varies, [p]; asked for where one does not.
     """
     sums = _Sums(len(slack))
     looks, target = 0, first
@@ -80,7 +85,7 @@ def sequential(
             sums.add(*draw(min(chunk, target - sums.n)))
         looks += 1
         share = false_alarm / (looks * (looks + 1))
-        look = _look(sums, slack, delta, share, miss, rarest)
+        look = _look(sums, slack, delta, share, miss, rarest, active)
         if look.verdict != "undecided" or sums.n >= budget:
             return look  # tails that look heavy are looked at again: more draws may show a bound
         needed = sums.n + look.more if look.more else 2 * sums.n
@@ -88,7 +93,13 @@ def sequential(
 
 
 def _look(
-    sums: "_Sums", slack: Tensor, delta: float, share: float, miss: float, rarest: float
+    sums: "_Sums",
+    slack: Tensor,
+    delta: float,
+    share: float,
+    miss: float,
+    rarest: float,
+    active: Callable[[], Tensor] | None,
 ) -> Look:
     n, p = sums.n, len(slack)
     z, z_miss = quantile(share / (2 * p)), quantile(miss)
@@ -98,19 +109,28 @@ def _look(
     limit = z + correction
     se = spread / math.sqrt(n)
     heavy = sums.tails.heavy_entries() & ~constant
-    trusted = (correction <= MAX_CORRECTION) & ~heavy & (n * rarest >= ENOUGH)
+    still = (sums.high - sums.low <= slack) & (mean.abs() > limit * se + slack)
+    due = n * active() if active is not None and still.any() else torch.full((p,), math.inf)
+    still &= due < SEEN
+    trusted = (correction <= MAX_CORRECTION) & ~heavy & (n * rarest >= ENOUGH) & ~still
     off = trusted & (mean.abs() > limit * se + slack)
     detectable = (limit + z_miss) * se
     reached = trusted & (constant | (detectable <= delta * sd))
     factor = torch.where(sd > 0, (detectable / (delta * sd)) ** 2, 1.0)
-    factor = torch.where(trusted, factor, factor.maximum(correction**2))[~reached]
+    factor = torch.where(trusted, factor, factor.maximum(correction**2))
+    factor = torch.where(still, (SEEN / due).clamp(max=2.0), factor)[~reached]
     factor = factor.clamp(min=ENOUGH / (n * rarest))
-    more = 0 if heavy.any() or not len(factor) else max(1, math.ceil(n * (float(factor.max()) - 1)))
+    more = max(1, math.ceil(n * (float(factor.max()) - 1))) if len(factor) else 0
+    if (heavy | (still & (due <= 0))).any():
+        more = 0
     why = ""
     if heavy.any():
         why = sums.tails.describe(heavy)
     elif n * rarest < ENOUGH:
         why = f"a category has probability {rarest:.1e}, and is hardly ever drawn"
+    elif still.any():
+        unseen = -math.log(share) / n  # of this probability or more it would have been drawn
+        why = f"an event of probability {unseen:.1e} or less may be all that it should feel"
     elif not trusted.all():
         why = f"the draws are too skewed for n = {n:,} (skewness {float(skew.abs().max()):.0f})"
     elif not reached.all():
@@ -122,7 +142,8 @@ def _look(
         verdict = "unbiased"
     ratio = torch.where(constant, 0.0, detectable / sd).nan_to_num(nan=math.inf)
     decidable = _rounded_up(float(ratio.max())) if len(ratio) and trusted.all() else math.inf
-    return Look(verdict, n, mean, se, sd, limit, detectable, off, more, why, decidable)
+    at = torch.where(still, sums.low, math.nan)
+    return Look(verdict, n, mean, se, sd, limit, detectable, off, at, more, why, decidable)
 
 
 def _rounded_up(x: float) -> float:
@@ -141,6 +162,8 @@ class _Sums:
         self.powers = torch.zeros(3, p, dtype=torch.float64)
         self.estimates = torch.zeros(2, p, dtype=torch.float64)
         self.shift = torch.zeros(2, p, dtype=torch.float64)
+        self.low = torch.full((p,), math.inf, dtype=torch.float64)
+        self.high = -self.low
         self.tails = Tails()
 
     def add(self, deviations: Tensor, plain: Tensor, estimates: Tensor) -> None:
@@ -151,6 +174,8 @@ class _Sums:
         square = x * x
         self.powers += torch.stack([x.sum(0), square.sum(0), (square * x).sum(0)])
         self.estimates += torch.stack([g.sum(0), (g * g).sum(0)])
+        low, high = torch.aminmax(estimates, dim=0)
+        self.low, self.high = self.low.minimum(low), self.high.maximum(high)
         self.tails.add((plain - self.shift[0]).abs())
 
     def statistics(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -176,7 +176,10 @@ def _one_by_one(
     with seeded_globals(draw_seed(rng)):
         for _ in range(estimates):
             params = leaves(policy).parameters()
-            rows.append(gradients_of(scalar(params), params))
+            value = scalar(params)
+            reached = value.requires_grad  # not in every call: a branch may return a constant
+            none = {k: torch.zeros_like(p) for k, p in params.items()}
+            rows.append(gradients_of(value, params) if reached else none)
     return {k: torch.stack([row[k] for row in rows]) for k in policy.parameters()}
 
 

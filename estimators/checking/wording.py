@@ -80,6 +80,8 @@ def measured_evidence(
             numbers["decidable"] = look.decidable
             more += f", or δ = {look.decidable:.2g}, which these can decide"
         text = f"cannot tell after {look.n:,} estimates against {against}: {look.why}{more}"
+        if still := [f"{k} is {v:.3g}" for k, v in zip(labels, look.still, strict=True) if v == v]:
+            text = f"{', '.join(still[:6])} in each of {look.n:,} estimates: {look.why}{more}"
     return Evidence(rung, outcome, text, numbers)
 
 
