@@ -13,7 +13,6 @@ the mean over a batch of policies, as an actor loss is the mean over states; a p
 """
 
 import inspect
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +21,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from estimators.catalogue import Entry
 from estimators.checking.faults import RAISED, Fault
+from estimators.checking.vectorised import NotVectorised, vectorised
 from estimators.globals import draw_seed, global_states, seeded_globals, touched
 from estimators.gradients import Estimator, Gradient, gradients_of, leaves, per_sample_gradients
 from estimators.noise import Noise
@@ -42,14 +41,18 @@ class NotCheckable(TypeError):
 
 @dataclass(frozen=True)
 class Subject:
-    """Something that draws estimates. estimator: where it is one of ours; fast: whether a
-    thousand estimates cost little more than one."""
+    """Something that draws estimates. estimator: where it is one of ours; slow: why each estimate
+    takes a call of its own, and what to change, where it does."""
 
     name: str
     draw: Callable[[int, Noise], Gradient]
-    fast: bool = True
+    slow: str = ""
     estimator: Estimator | None = None
     loss: Callable[[Params], Tensor] | None = None
+
+    @property
+    def fast(self) -> bool:
+        return not self.slow
 
 
 def subject(thing: Any, policy: Policy, objective: Objective, name: str = "") -> Subject:
@@ -67,9 +70,9 @@ def subject(thing: Any, policy: Policy, objective: Objective, name: str = "") ->
         return _of_gradients(thing, policy, name, seeded=True)
     if _is_loss(thing, policy):
         scalar = partial(loss_value, thing, policy)
-        fast = _vectorises(scalar, policy)
-        draws = _mapped if fast else _one_by_one
-        return Subject(name, partial(draws, scalar, policy), fast, loss=scalar)
+        slow = _slow(scalar, policy)
+        draws = _one_by_one if slow else vectorised
+        return Subject(name, partial(draws, scalar, policy), slow, loss=scalar)
     return _of_gradients(thing, policy, name, seeded=False)
 
 
@@ -147,28 +150,6 @@ def _is_loss(thing: Callable[[Any], Any], policy: Policy) -> bool:
         return isinstance(returned, Tensor)
 
 
-class _FreshNoise(TorchFunctionMode):
-    """Under vmap an in-place draw into a new tensor would be shared by all rows, and is refused:
-    so a new tensor, about to be filled, is one of its own for every row."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        empty = (torch.empty, torch.empty_like, torch.Tensor.new_empty, torch.Tensor.new)
-        if func in empty and made.is_floating_point():
-            return torch.rand(made.shape, dtype=made.dtype, device=made.device)
-        return made
-
-
-def _mapped(
-    scalar: Callable[[Params], Tensor], policy: Policy, estimates: int, rng: Noise
-) -> Gradient:
-    """All at once: every row its own parameters and its own noise."""
-    params = {k: p.detach().expand(estimates, *p.shape) for k, p in policy.parameters().items()}
-    with seeded_globals(draw_seed(rng)), _FreshNoise(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "performance drop": slow is all it is
-        return torch.func.vmap(torch.func.grad(scalar), randomness="different")(params)
-
-
 def _one_by_one(
     scalar: Callable[[Params], Tensor], policy: Policy, estimates: int, rng: Noise
 ) -> Gradient:
@@ -183,28 +164,30 @@ def _one_by_one(
     return {k: torch.stack([row[k] for row in rows]) for k in policy.parameters()}
 
 
-def _vectorises(scalar: Callable[[Params], Tensor], policy: Policy) -> bool:
-    """Whether vmap can run the loss and gives what calling it gives: same mean to 8 standard
-    errors, no draws from numpy or random (all rows would share them)."""
+def _slow(scalar: Callable[[Params], Tensor], policy: Policy) -> str:
+    """Why the loss cannot be run for many rows at once, and what to change; nothing if it can:
+    it runs, and gives what calling it gives, the same mean to 8 standard errors."""
     before = global_states()
     try:
         with seeded_globals(1):
             inside = global_states()
             scalar(leaves(policy).parameters())
-            if {"numpy", "random"} & set(touched(inside)):
-                return False
-        many = _mapped(scalar, policy, 1024, Noise(1))
+            if others := {"numpy", "random"} & set(touched(inside)):
+                return f"it draws from the generator of {' and '.join(sorted(others))}: use torch's"
+        many = vectorised(scalar, policy, 1024, Noise(1))
         few = _one_by_one(scalar, policy, 32, Noise(2))
-    except RAISED:  # vmap refuses in many ways: the loop will say why
-        return False
+    except NotVectorised as why:
+        return str(why)
+    except RAISED as error:  # vmap refuses in many ways
+        return f"torch.func.vmap does not run it: {' '.join(str(error).split())[:150]}"
     finally:
         torch.random.set_rng_state(before[0])
     for name, g in many.items():
         se = (g.var(0) / 1024 + few[name].var(0) / 32).sqrt()
         gap = (g.mean(0) - few[name].mean(0)).abs()
         if not (gap <= 8 * se + 1e-4 * (1 + gap)).all():
-            return False
-    return True
+            return "run for many rows at once it gives something else (a state of its own?)"
+    return ""
 
 
 def _arrays(policy: Policy) -> dict[str, Any]:
@@ -224,7 +207,8 @@ def _of_gradients(function: Callable[..., Any], policy: Policy, name: str, seede
         return {k: torch.cat([c[k] for c in calls])[:estimates] for k in policy.parameters()}
 
     with seeded_globals(0):
-        return Subject(name, draw, fast=_length(call(Noise(0))) >= FAST)
+        slow = "" if _length(call(Noise(0))) >= FAST else f"return {FAST} or more in one call"
+        return Subject(name, draw, slow)
 
 
 def _length(gradient: Gradient) -> int:
