@@ -22,6 +22,8 @@ def climb(case: Case, sound: Evidence) -> Verdict:
     key = None
     try:
         said["contract"], use = contract(case)
+        if why := case.subject.slow:
+            said["speed"] = Evidence("speed", "noted", f"each estimate takes its own call: {why}")
         known = prepared(case, use)
         for rung in RUNGS:
             answer = rung(case, known, said)

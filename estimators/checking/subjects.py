@@ -25,14 +25,22 @@ from torch import Tensor
 from estimators.catalogue import Entry
 from estimators.checking.faults import RAISED, Fault
 from estimators.checking.vectorised import NotVectorised, vectorised
-from estimators.globals import draw_seed, global_states, seeded_globals, touched
-from estimators.gradients import Estimator, Gradient, gradients_of, leaves, per_sample_gradients
+from estimators.globals import draw_seed, seeded_globals
+from estimators.gradients import (
+    Estimator,
+    Gradient,
+    gradients_of,
+    leaves,
+    per_sample_gradients,
+    rows,
+)
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy
 
 Params = dict[str, Tensor]
 FAST = 64  # estimates in one call
+GROUP = 256  # calls of a loss before a backward pass
 
 
 class NotCheckable(TypeError):
@@ -153,35 +161,29 @@ def _is_loss(thing: Callable[[Any], Any], policy: Policy) -> bool:
 def _one_by_one(
     scalar: Callable[[Params], Tensor], policy: Policy, estimates: int, rng: Noise
 ) -> Gradient:
-    rows = []
+    """A call for each, and one backward pass for a GROUP of them."""
+    parts = []
     with seeded_globals(draw_seed(rng)):
-        for _ in range(estimates):
-            params = leaves(policy).parameters()
-            value = scalar(params)
-            reached = value.requires_grad  # not in every call: a branch may return a constant
-            none = {k: torch.zeros_like(p) for k, p in params.items()}
-            rows.append(gradients_of(value, params) if reached else none)
-    return {k: torch.stack([row[k] for row in rows]) for k in policy.parameters()}
+        for start in range(0, estimates, GROUP):
+            params = rows(policy, min(GROUP, estimates - start)).parameters()
+            each = zip(*(p.unbind() for p in params.values()), strict=True)
+            values = [scalar(dict(zip(params, row, strict=True))) for row in each]
+            total = torch.stack(values).sum()
+            none = {k: torch.zeros_like(p) for k, p in params.items()}  # a constant, each time
+            parts.append(gradients_of(total, params) if total.requires_grad else none)
+    return {k: torch.cat([part[k] for part in parts]) for k in policy.parameters()}
 
 
 def _slow(scalar: Callable[[Params], Tensor], policy: Policy) -> str:
     """Why the loss cannot be run for many rows at once, and what to change; nothing if it can:
     it runs, and gives what calling it gives, the same mean to 8 standard errors."""
-    before = global_states()
     try:
-        with seeded_globals(1):
-            inside = global_states()
-            scalar(leaves(policy).parameters())
-            if others := {"numpy", "random"} & set(touched(inside)):
-                return f"it draws from the generator of {' and '.join(sorted(others))}: use torch's"
         many = vectorised(scalar, policy, 1024, Noise(1))
         few = _one_by_one(scalar, policy, 32, Noise(2))
     except NotVectorised as why:
         return str(why)
     except RAISED as error:  # vmap refuses in many ways
         return f"torch.func.vmap does not run it: {' '.join(str(error).split())[:150]}"
-    finally:
-        torch.random.set_rng_state(before[0])
     for name, g in many.items():
         se = (g.var(0) / 1024 + few[name].var(0) / 32).sqrt()
         gap = (g.mean(0) - few[name].mean(0)).abs()

@@ -2,9 +2,10 @@
 
 `torch.func.vmap` gives every row its own parameters and its own noise. What it refuses in everyday
 code is put into its words on the way: an index that is a 0-dimensional tensor, a new tensor that is
-filled in place, Beta and Dirichlet draws. Where a loss asks for a number (`.item()`, `int(a)`,
-`if a == 1`), the rows part: the loss is run once for each answer that some row would get, with the
-same noise, and each row takes its gradient from the run whose answers are its own.
+filled in place, draws of Beta, of Dirichlet, of numpy's and Python's generators. Where a loss asks
+for a number (`.item()`, `int(a)`, `if a == 1`), the rows part: the loss is run once for each answer
+that some row would get, with the same noise, and each row takes its gradient from the run whose
+answers are its own.
 """
 
 import warnings
@@ -19,7 +20,8 @@ from torch.distributions import dirichlet
 from torch.nn.functional import one_hot
 from torch.overrides import TorchFunctionMode
 
-from estimators.globals import draw_seed, seeded_globals
+from estimators.checking.other_generators import drawn_from_torch
+from estimators.globals import draw_seed, global_states, seeded_globals, touched
 from estimators.gradients import Gradient
 from estimators.noise import Noise
 from estimators.policies import Policy
@@ -68,8 +70,14 @@ class _Runs:
         self.logged = False  # whether a number was asked for that differs in every row
 
     def run(self, function: Callable[[dict[str, Tensor]], Any]) -> Any:
-        with seeded_globals(self.seed), _torch_as_vmap_likes_it():
-            return torch.func.vmap(function, randomness="different")(self.params)
+        with seeded_globals(self.seed), drawn_from_torch(), _torch_as_vmap_likes_it():
+            before = global_states()
+            made = torch.func.vmap(function, randomness="different")(self.params)
+            if others := {"numpy", "random"} & set(touched(before)):
+                raise NotVectorised(
+                    f"it draws from the generator of {' and '.join(sorted(others))}: use torch's"
+                )
+            return made
 
     def merged(self, logged: float) -> Gradient:
         """Of each row the gradient of its own way. logged: the answer that tells nothing."""
