@@ -1,5 +1,6 @@
 """Any torch distribution as a policy, so that what is built on it can be checked."""
 
+import math
 from collections.abc import Callable
 from dataclasses import make_dataclass
 from typing import Any
@@ -54,6 +55,20 @@ def from_distribution(make: Make, **parameters: Tensor) -> Policy:
                 return distribution.entropy()
             except NotImplementedError:
                 raise TypeError(f"torch has no entropy of {name}") from None
+
+        @property
+        def edges(self) -> tuple[float, float] | None:
+            """Between which every coordinate lies, where torch says so."""
+            try:
+                support: Any = make(self.parameters()).support
+            except NotImplementedError:
+                return None
+            while hasattr(support, "base_constraint"):
+                support = support.base_constraint
+            low = getattr(support, "lower_bound", -math.inf)
+            high = getattr(support, "upper_bound", math.inf)
+            known = isinstance(low, int | float) and isinstance(high, int | float)
+            return (float(low), float(high)) if known and support is not None else None
 
         def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:
             distribution = make(self.parameters())

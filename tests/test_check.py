@@ -197,14 +197,14 @@ def test_a_function_that_returns_gradients():
     assert (both.status, both.diagnosis) == ("biased", "sign")
 
 
-def test_any_torch_distribution_against_the_score_function():
+def test_any_torch_distribution_against_its_density():
     policy = from_distribution(
         lambda p: Independent(Beta(p["a"].exp(), p["b"].exp()), 1), a=t(0.3), b=t(0.5)
     )
     objective = Objective(lambda a: torch.cos(3 * a).sum(-1), 0.2)
     right = check(score_function, policy, objective, delta=0.05)
     assert right.status == "unbiased"
-    assert right.numbers("reference")["estimates"] > 2**15
+    assert right.numbers("monte carlo")["estimates"] >= 2**15
 
     def twice(policy, objective, rng, n=1):
         return 2 * score_function(policy, objective, rng, n)
