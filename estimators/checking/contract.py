@@ -36,12 +36,12 @@ ROUNDING = 1e3  # units of the last place, of what is summed
 
 def examine(subject: Subject, policy: Policy, objective: Objective, rng: Noise) -> Use:
     """How it uses Q. Raises Fault with the part of the contract that is not kept."""
-    probe, before, fault = Probe(objective.Q), global_states(), None
+    probe, before, fault, random = Probe(objective.Q), global_states(), None, True
     try:
         if subject.estimator is not None:
-            _require_estimator(subject.estimator, policy, objective, rng, probe)
+            random = _require_estimator(subject.estimator, policy, objective, rng, probe)
         else:
-            _require_function(subject, policy, objective)
+            random = _require_function(subject, policy, objective)
     except Fault as found:
         fault = found
     except RAISED as error:  # somebody's estimator: whatever it raises is the finding
@@ -50,13 +50,15 @@ def examine(subject: Subject, policy: Policy, objective: Objective, rng: Noise) 
         raise Fault(f"it draws from the global generator of {', '.join(whose)}, not from rng")
     if fault:
         raise fault
-    return probe.use(policy)
+    return probe.use(policy, random)
 
 
-def _require_function(subject: Subject, policy: Policy, objective: Objective) -> None:
+def _require_function(subject: Subject, policy: Policy, objective: Objective) -> bool:
+    """Whether it draws anything."""
+    random = True
     if subject.loss is not None:
         _require_reached(subject.loss, policy, objective)
-        _require_no_seed(subject.loss, policy)
+        random = _require_no_seed(subject.loss, policy)
     drawn = [subject.draw(DRAWS, Noise(seed)) for seed in (5, 5, 6)]
     _require_finite(drawn[0])
     one, two, other = map(flat_rows, drawn)
@@ -74,13 +76,17 @@ def _require_function(subject: Subject, policy: Policy, objective: Objective) ->
             "different seeds give the same draws: it ignores its seed, or sets the seed of a "
             "generator itself"
         )
+    return random
 
 
-def _require_no_seed(loss: Callable[[Params], Tensor], policy: Policy) -> None:
-    """Two seeds leave a generator in two states, unless somebody has set it in between."""
+def _require_no_seed(loss: Callable[[Params], Tensor], policy: Policy) -> bool:
+    """Two seeds leave a generator in two states, unless somebody has set it in between. Whether
+    it draws anything."""
     params = leaves(policy).parameters()
     with seeded_globals(5):
+        before = global_states()
         loss(params)
+        random = bool(touched(before))
         one = global_states()
     with seeded_globals(6):
         loss(params)
@@ -90,6 +96,7 @@ def _require_no_seed(loss: Callable[[Params], Tensor], policy: Policy) -> None:
             f"it reseeds the global generator of {', '.join(sorted(reseeded))}: every call makes "
             "the same draws"
         )
+    return random
 
 
 def _require_reached(
@@ -117,7 +124,8 @@ def _require_reached(
 
 def _require_estimator(
     estimator: Estimator, policy: Policy, objective: Objective, rng: Noise, probe: Probe
-) -> None:
+) -> bool:
+    """Whether it draws anything."""
     copies, noise = rows(policy, ROWS), Recorded(rng)
     like = copies.like
 
@@ -163,6 +171,7 @@ def _require_estimator(
     ):
         raise Fault("it does not draw from rng, yet equal rows get different estimates")
     _require_independent_rows(surrogate, copies, noise, gradient, rounding)
+    return bool(noise.draws)
 
 
 def _require_independent_rows(

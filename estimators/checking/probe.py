@@ -33,11 +33,13 @@ class Precision(TorchFunctionMode):
 
 class Use(NamedTuple):
     """n: actions that an estimate averages, None where it asks Q of none; numbers: that Q is given
-    for one estimate; eps: of the coarsest floating-point numbers on the way."""
+    for one estimate; eps: of the coarsest floating-point numbers on the way; random: whether an
+    estimate draws anything."""
 
     n: int | None
     numbers: int
     eps: float
+    random: bool
 
 
 class Probe:
@@ -57,11 +59,11 @@ class Probe:
             self.values.append(q)
         return q
 
-    def use(self, policy: Policy) -> Use:
+    def use(self, policy: Policy, random: bool) -> Use:
         """By an estimator that was given ROWS copies of the policy."""
         behind = 1 + len(policy.batch) + len(policy.action)
         n = max((s[-1 - behind] for s in self.shapes if len(s) > behind), default=None)
-        return Use(n, self.watched.numbers // ROWS, self.precision.eps)
+        return Use(n, self.watched.numbers // ROWS, self.precision.eps, random)
 
     def flat(self) -> Fault | None:
         """That Q varies but has no slope at any action that carried gradient, if so it is."""

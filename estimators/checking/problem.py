@@ -100,7 +100,9 @@ def _require_values(policy: Policy, objective: Objective, a: Tensor) -> None:
         stay[0, :half, 0] = True  # of one state, in half of the rows
         stay = stay.view(q.shape).to(a.device)
         others = torch.where(stay.view(*stay.shape, *(1,) * len(policy.action)), a, a[:, :1])
-        if ((objective.Q(others) - q)[stay].abs() > OTHER_ROUNDING * unit).any():
+        moved = (objective.Q(others) - q)[stay]
+        alone = objective.Q(a[:, :4].clone()) - q[:, :4]
+        if (torch.cat([moved, alone.flatten()]).abs() > OTHER_ROUNDING * unit).any():
             raise Fault(
                 "Q's value of an action depends on the other actions that it is given with it "
                 "(batch normalisation in train mode, or another statistic over the batch? then put "

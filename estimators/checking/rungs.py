@@ -103,7 +103,7 @@ def measured(case: Case, known: Known, before: Mapping[str, Evidence]) -> Eviden
         chunk=known.sampler.chunk,
         first=FIRST if case.subject.fast else SLOW_FIRST,
         rarest=case.policy.rarest,
-        active=lambda: activity(case.policy, case.objective),
+        active=partial(activity, case.policy, case.objective) if known.use.random else None,
     )
     rung = "reference" if known.exact is None else "monte carlo"
     limits = known.sampler.bounds(look)
