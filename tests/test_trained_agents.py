@@ -24,6 +24,7 @@ from estimators import (
 )
 
 FOLDER = Path(__file__).parent.parent / "studies/trained_agents"
+MODULES = ("study", "cells", "noise", "effects", "draw")
 POLICY = Gaussian(torch.tensor([0.3], dtype=FLOAT), torch.tensor([-0.4], dtype=FLOAT))
 OBJECTIVE = Objective(lambda a: torch.cos(2 * a).sum(-1) + (a**3).sum(-1) / 5, 0.3)
 
@@ -37,14 +38,14 @@ def study(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setitem(CATALOGUE, Gaussian, dict(CATALOGUE[Gaussian]))
     before = dict(TASKS)
-    for name in ("study", "cells", "noise", "draw"):
+    for name in MODULES:
         sys.modules.pop(name, None)
     import study
 
     yield study
     TASKS.clear()
     TASKS.update(before)
-    for name in ("study", "cells", "noise", "draw"):
+    for name in MODULES:
         sys.modules.pop(name, None)
 
 
@@ -64,12 +65,12 @@ def test_a_dose_has_the_gradient_s_mean_and_s_times_the_variance(base, dose):
 
 
 def test_doses_of_many_draws_have_s_times_the_covariance():
-    """2·10⁵ estimates each: means within 4.5 standard errors and variances and the covariance of
-    mu with log σ within 5 % (their standard error is under 1 %)."""
+    """5·10⁴ estimates each: means within 4.5 standard errors, variances and the covariance of mu
+    with log σ within 8 % (their standard error is about 1 %)."""
     from noise import DOSES, dosed
 
     def moments(estimator, seed):
-        g = per_sample_gradients(estimator, POLICY, OBJECTIVE, 200_000, Noise(seed))
+        g = per_sample_gradients(estimator, POLICY, OBJECTIVE, 50_000, Noise(seed))
         g = torch.cat([g["mu"], g["log_std"]], -1)
         return g.mean(0), torch.cov(g.T)
 
@@ -78,8 +79,8 @@ def test_doses_of_many_draws_have_s_times_the_covariance():
     truth = torch.cat([exact["mu"], exact["log_std"]])
     for dose in (DOSES[0], 1.0, 10.0):
         mean, covariance = moments(partial(dosed, dose=dose), 1)
-        assert ((mean - truth).abs() < 4.5 * (covariance.diag() / 200_000).sqrt()).all()
-        torch.testing.assert_close(covariance, dose * single, rtol=0.05, atol=0.02 * dose)
+        assert ((mean - truth).abs() < 4.5 * (covariance.diag() / 50_000).sqrt()).all()
+        torch.testing.assert_close(covariance, dose * single, rtol=0.08, atol=0.03 * dose)
 
 
 def test_less_than_the_mean_s_own_noise_cannot_be_had():
@@ -137,8 +138,8 @@ def test_usage_of_a_mixture():
 
 
 def test_within_and_between_states_are_those_of_the_gradient():
-    """Against all single gradients of 12 states, 300 each, in the actor's own parameters. The
-    standard errors of the two ways together are some 4 %."""
+    """Against means of 40,000 draws of Eq. 13 for each of 8 states, and 200 single ones about them.
+    The standard errors of the two ways together are some 5 %; 25 % is allowed."""
     from cells import spread
 
     from nabla.runs.probing import Situation
@@ -147,21 +148,24 @@ def test_within_and_between_states_are_those_of_the_gradient():
     from sac_minimal.lineage import make_agent
 
     agent = make_agent(Config(hidden=8, alpha=0.3), Space(3, 1, discrete=False), Noise(0))
-    obs = 3 * torch.randn(12, 3, generator=torch.Generator().manual_seed(1))
-    found = spread(Situation.of(agent, obs), seed=0, draws=300, singles=300)
+    obs = 3 * torch.randn(8, 3, generator=torch.Generator().manual_seed(1))
+    found = spread(Situation.of(agent, obs), seed=0, draws=4000, singles=200)
 
-    rng, gradients = Noise(5), torch.empty(12, 300, sum(p.numel() for p in agent.trained["actor"]))
-    for s in range(12):
+    rng, within, means = Noise(5), 0.0, []
+    for s in range(8):
         here = obs[s : s + 1]
         objective = agent.objective([p.detach() for p in agent.trained["critics"]], here)
-        for draw in range(300):
-            loss = reparameterization(agent.policy(here), objective, rng)[0]
+
+        def gradient(n, here=here, objective=objective):
+            loss = reparameterization(agent.policy(here), objective, rng, n)[0]
             parts = torch.autograd.grad(loss, agent.trained["actor"])
-            gradients[s, draw] = torch.cat([g.flatten() for g in parts])
-    within = float(gradients.var(1).sum(-1).mean())
-    between = float(gradients.mean(1).var(0).sum()) - within / 300
-    assert found["within"] == pytest.approx(within, rel=0.2)
-    assert found["between"] == pytest.approx(between, rel=0.2)
+            return torch.cat([g.flatten() for g in parts])
+
+        means.append(gradient(40_000))
+        square = sum((gradient(1) - means[-1]).square().sum() for _ in range(200))
+        within += float(square) / 200 / 8
+    assert found["within"] == pytest.approx(within, rel=0.25)
+    assert found["between"] == pytest.approx(float(torch.stack(means).var(0).sum()), rel=0.25)
 
 
 def test_the_queue_names_every_run_once(study):
@@ -181,3 +185,52 @@ def test_the_queue_names_every_run_once(study):
     assert len(known) == len(study.TASKS) * len(study.ARMS) * 10
     assert set(study.ROUNDS[0]) < set(study.QUEUE)
     assert len(set(study.QUEUE)) == len(study.QUEUE)
+
+
+def test_an_effect_is_a_share_of_what_there_is_to_learn():
+    """IQM of five is the mean of the middle three; a task that was not learned is left out."""
+    from effects import effects, improvement
+
+    base = {"a": np.array([90.0, 100, 100, 100, 110]), "b": np.array([-50.0] * 5), "c": np.zeros(5)}
+    arm = {"a": base["a"] - 40, "b": np.array([-40.0] * 5), "c": np.ones(5)}
+    found = effects(arm, base, {"a": -100.0, "b": -150.0, "c": 0.0})
+    assert found["a"].value == pytest.approx(-0.2)
+    assert found["a"].word == "worse"
+    assert found["b"].value == pytest.approx(0.1)
+    assert found["b"].low == found["b"].high
+    assert set(found) == {"a", "b", ""}
+    assert found[""].value == pytest.approx(-0.05)
+    assert improvement(arm, base).value == pytest.approx((0 + 1 + 1) / 3)
+    assert improvement(base, base).value == pytest.approx(0.5)
+
+
+def test_words_follow_the_interval():
+    from effects import Effect
+
+    words = [
+        Effect(value, low, high, seeds).word
+        for value, low, high, seeds in (
+            (0.0, -0.05, 0.05, 5),
+            (0.05, 0.01, 0.09, 5),
+            (0.2, 0.05, 0.3, 5),
+            (-0.2, -0.3, -0.01, 5),
+            (0.0, -0.2, 0.05, 5),
+            (0.5, 0.4, 0.6, 3),
+        )
+    ]
+    assert words == ["equivalent", "equivalent", "better", "worse", "undecided", "too few seeds"]
+
+
+def test_intervals_cover(monkeypatch):
+    """Normal runs, ten seeds, no difference: a nominal 95 % interval holds 0 in more than 80 % of
+    300 studies (percentile bootstraps of so few are too narrow), and not in all."""
+    import effects as module
+    from effects import effects
+
+    monkeypatch.setattr(module, "RESAMPLES", 500)
+    rng, inside = np.random.default_rng(0), 0
+    for i in range(300):
+        arm, base = ({"a": rng.normal(100, 10, 10)} for _ in range(2))
+        found = effects(arm, base, {"a": 0.0}, seed=i)["a"]
+        inside += found.low <= 0 <= found.high
+    assert 0.8 < inside / 300 < 1
