@@ -1,5 +1,6 @@
 """What studies/trained_agents measures with, against answers that are known."""
 
+import csv
 import math
 import sys
 from functools import partial
@@ -24,7 +25,7 @@ from estimators import (
 )
 
 FOLDER = Path(__file__).parent.parent / "studies/trained_agents"
-MODULES = ("study", "cells", "noise", "effects", "draw")
+MODULES = ("study", "cells", "noise", "effects", "tables", "draw")
 POLICY = Gaussian(torch.tensor([0.3], dtype=FLOAT), torch.tensor([-0.4], dtype=FLOAT))
 OBJECTIVE = Objective(lambda a: torch.cos(2 * a).sum(-1) + (a**3).sum(-1) / 5, 0.3)
 
@@ -234,3 +235,102 @@ def test_intervals_cover(monkeypatch):
         found = effects(arm, base, {"a": 0.0}, seed=i)["a"]
         inside += found.low <= 0 <= found.high
     assert 0.8 < inside / 300 < 1
+
+
+def write(path, rows):
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_results_become_scores_tables_and_figures(tmp_path, monkeypatch):
+    """The score is the mean of the last four evaluations; a run that failed counts as the start."""
+    import draw
+    from tables import Scores, mode_shares, read
+
+    def curve(task, arm, seed, height):
+        name = {"task": task, "arm": arm, "seed": seed, "return_std": 0, "train_return": ""}
+        return [
+            name | {"step": 100 * i, "return": height * min(i, 5) / 5, "entropy": "", "alpha": 1}
+            for i in range(10)
+        ]
+
+    curves = [
+        point
+        for task in ("Pendulum-v1", "Reacher-v5")
+        for arm, height in (("base", 10), ("sticking_the_landing", 9), ("dose_0.0625", 10))
+        for seed in range(4)
+        for point in curve(task, arm, seed, height + seed / 100)
+    ]
+    write(tmp_path / "curves.csv", curves)
+    named = {"task": "Pendulum-v1", "seconds": "", "finished": ""}
+    diverged = {"arm": "sticking_the_landing", "seed": 4, "error": "Diverged: at step 3"}
+    write(
+        tmp_path / "runs.csv", [named | diverged, named | {"arm": "base", "seed": 0, "error": ""}]
+    )
+    state = {"task": "FourWay", "arm": "base", "alpha": 0.1, "plane": "", "distance": 3.0}
+    write(
+        tmp_path / "modes.csv",
+        [
+            state
+            | {
+                "seed": seed,
+                "step": step,
+                "state": i,
+                "kl": 0.1,
+                "drop": 0.2,
+                "depth": 2.0,
+                "mass": 0.4,
+            }
+            | {f"modes_{d}": 1 + (i < 3 and step == 20) for d in ("0.1", "0.5", "1")}
+            for seed in (0, 1)
+            for step in (10, 20)
+            for i in range(4)
+        ],
+    )
+    scores = Scores(read(tmp_path / "curves.csv"), read(tmp_path / "runs.csv"))
+    assert scores.start == {"Pendulum-v1": 0, "Reacher-v5": 0}
+    np.testing.assert_allclose(scores.of["base"]["Reacher-v5"], [10, 10.01, 10.02, 10.03])
+    np.testing.assert_allclose(
+        scores.of["sticking_the_landing"]["Pendulum-v1"], [9, 9.01, 9.02, 9.03, 0]
+    )
+    effect = scores.compared("estimators")["sticking_the_landing"]["Reacher-v5"]
+    assert effect.value == pytest.approx(-1 / 10.015)
+    assert mode_shares(read(tmp_path / "modes.csv")) == {"FourWay": [0.75, 0.75]}
+    assert mode_shares(read(tmp_path / "modes.csv"), last=False) == {"FourWay": [0, 0]}
+
+    given = ["draw.py", "--results", str(tmp_path), "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", given)
+    draw.main()
+    assert "| FourWay | 75%" in (tmp_path / "numbers.md").read_text()
+    names = {path.name for path in tmp_path.glob("*.png")}
+    assert names == {"agents-modes.png", "agents-estimators.png", "agents-doses.png"}
+
+
+def test_goals_of_unequal_worth():
+    """At a goal the reward is its worth; elsewhere the best goal's, worth·exp(−4 distance²)."""
+    from sac_minimal.envs import make
+
+    task = make("Uneven")
+    task.reset(0)
+    for place, reward in (([1, 0], 1.0), ([0, -1], 0.7), ([0, 1.5], 0.8 * math.exp(-1))):
+        task.place = np.array(place, float)
+        assert task.step(np.zeros(2))[1] == pytest.approx(reward)
+
+
+def test_either_way_pays_for_both():
+    """HalfCheetah's own reward where it moves forwards, its speed's sign turned where backwards."""
+    pytest.importorskip("gymnasium")
+    from sac_minimal.envs import make
+
+    ours, theirs = make("EitherWay"), make("HalfCheetah-v5")
+    ours.reset(0), theirs.reset(0)
+    signs = set()
+    for action in np.random.default_rng(0).uniform(-1, 1, (40, 6)):
+        _, gain, _, _ = ours.step(action)
+        _, reward, _, _ = theirs.step(action)
+        control = -0.1 * float((action.astype(np.float32) ** 2).sum())
+        signs.add(reward - control > 0)
+        assert gain == pytest.approx(abs(reward - control) + control, abs=1e-6)
+    assert signs == {True, False}

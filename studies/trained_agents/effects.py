@@ -32,7 +32,10 @@ class Effect:
         return "worse" if self.high < 0 else "undecided"
 
     def __str__(self) -> str:
-        return f"{self.value:+.2f} ({self.low:+.2f} to {self.high:+.2f})"
+        """The number, its interval and the word; of one seed the number alone."""
+        if self.seeds < 2:
+            return f"{self.value:+.2f}"
+        return f"{self.value:+.2f} ({self.low:+.2f} to {self.high:+.2f}): {self.word}"
 
 
 def effects(

@@ -176,7 +176,7 @@ QUESTIONS: dict[str, Question] = {
         [CHEETAH, WALKER], ["full size, base", "full size, K = 4, marginalized"]
     ),
     "2 and 3 costs": costs,
-    "3 estimators": trained(CHEAP, ["base", *ESTIMATORS]),
+    "3 estimators": trained(CHEAP, ["base", *ESTIMATORS, "K = 4, marginalized"]),
     "3 estimators, HalfCheetah": trained([CHEETAH], ["base", *ESTIMATORS]),
     "3 estimators, full size": trained(
         [CHEETAH], ["full size, sticking_the_landing", f"full size, {LEAVE}, n = 8"]
