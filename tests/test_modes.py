@@ -50,6 +50,19 @@ def test_two_gaussians_on_a_line(weight):
     np.testing.assert_allclose(found.mass, [weight, 1 - weight], atol=2e-3)
 
 
+def test_a_valley_belongs_to_the_steepest_of_its_sides():
+    found = on_grid(np.array([5.0, 0.0, 3.0]), np.arange(3.0))
+    weight = np.exp([5.0, 0.0, 3.0])
+    np.testing.assert_allclose(found.mass, np.array([weight[:2].sum(), weight[2]]) / weight.sum())
+    assert found.depth.tolist() == [np.inf, 3]
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_corners_touch(flip):
+    values = np.array([[3.0, 0.0], [0.0, 2.0]])
+    assert len(on_grid(values[::-1] if flip else values, np.arange(2.0)).drop) == 1
+
+
 def test_two_gaussians_too_near_each_other_have_one_mode():
     """½N(−m, σ²) + ½N(m, σ²) has two modes iff m > σ."""
     for m, modes in ((0.45, 1), (0.9, 2)):
