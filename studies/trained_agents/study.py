@@ -365,8 +365,9 @@ def main() -> None:
         for name, seed in QUEUE:
             print(f"{name}, seed {seed}", flush=True)
             cells = list(QUESTIONS[name](seed))
-            # runs first: the looks at them may be at work beside them otherwise
-            for part in ([c for c in cells if isinstance(c, Run)], cells):
+            # many workers: runs first, or a look at a run would be at work beside it
+            runs = [c for c in cells if isinstance(c, Run)] if given.engine != "serial" else []
+            for part in (runs, cells):
                 run_cells(part, OUT, given.engine, given.retry_failed).close()
         return
     if not (OUT / "cells.sqlite").exists():
