@@ -30,20 +30,19 @@ POLICY = Gaussian(torch.tensor([0.3], dtype=FLOAT), torch.tensor([-0.4], dtype=F
 OBJECTIVE = Objective(lambda a: torch.cos(2 * a).sum(-1) + (a**3).sum(-1) / 5, 0.3)
 
 
-@pytest.fixture(autouse=True)
-def study(monkeypatch):
-    """Its modules, and a catalogue without its rows afterwards."""
+@pytest.fixture(scope="module", autouse=True)
+def study():
+    """Its modules; the catalogue and the tasks without its rows afterwards."""
     from estimators import CATALOGUE
     from sac_minimal.envs import TASKS
 
-    monkeypatch.syspath_prepend(str(FOLDER))
-    monkeypatch.setitem(CATALOGUE, Gaussian, dict(CATALOGUE[Gaussian]))
     before = dict(TASKS)
-    for name in MODULES:
-        sys.modules.pop(name, None)
-    import study
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        patch.setitem(CATALOGUE, Gaussian, dict(CATALOGUE[Gaussian]))
+        import study
 
-    yield study
+        yield study
     TASKS.clear()
     TASKS.update(before)
     for name in MODULES:
