@@ -22,6 +22,7 @@ from noise import DOSES, dose_name
 from tables import COMPARED, Row, Scores, doses_of, mode_shares, numbers, read
 
 from estimators.files import write_atomically
+from nabla.figures import plain_ticks
 from nabla.output import save_figure
 
 HERE = Path(__file__).parent
@@ -53,6 +54,8 @@ def modes_figure(modes: Sequence[Row]) -> Figure:
     right.axhline(0.5, color="black", lw=0.8, ls=":")
     if seen:
         right.set(yscale="log", xscale="log")
+        plain_ticks(right.xaxis)
+        plain_ticks(right.yaxis)
     right.set_xlabel("distance from the highest, σ of the policy")
     right.set_ylabel("depth of the deepest other mode, nats")
     if seen:
