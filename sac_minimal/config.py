@@ -21,7 +21,7 @@ class Config:
     """
 
     task: str = "Pendulum-v1"
-    """A gymnasium id, or PointMass or FourWay."""
+    """A gymnasium id, or one of ours: PointMass, TwoWay, ThreeWay, FourWay, Uneven."""
     steps: int = 10_000
     """Environment steps, all environments together."""
     seed: int = 0

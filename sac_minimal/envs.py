@@ -31,16 +31,18 @@ class Simulator(Protocol):
 
 
 class Goal:
-    """A point in the plane that actions push; the reward is 1 near a goal, less far from it.
+    """A point in the plane that actions push; the reward is a goal's worth there, less far from it.
 
     PointMass has one goal. FourWay has four alike, so its optimal policy is multimodal: from the
-    centre one action mean cannot point to all of them.
+    centre one action mean cannot point to all of them. Of Uneven's four one is worth the most.
     """
 
     LIMIT, SPEED, STEPS = 1.5, 0.25, 20
 
-    def __init__(self, goals: list[list[float]], start: float) -> None:
-        self.goals, self.start = np.array(goals), start
+    def __init__(
+        self, goals: list[list[float]], start: float, worth: tuple[float, ...] = (1.0,)
+    ) -> None:
+        self.goals, self.start, self.worth = np.array(goals), start, np.array(worth)
         self.space = Space(2, 2, discrete=False)
         self.rng = np.random.default_rng(0)
         self.place, self.time = np.zeros(2), 0
@@ -54,8 +56,8 @@ class Goal:
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool]:
         self.place = np.clip(self.place + self.SPEED * action, -self.LIMIT, self.LIMIT)
         self.time += 1
-        distance = np.linalg.norm(self.goals - self.place, axis=1).min()
-        reward = float(np.exp(-4 * distance**2))
+        distance = np.linalg.norm(self.goals - self.place, axis=1)
+        reward = float((self.worth * np.exp(-4 * distance**2)).max())
         return self.place.astype(np.float32), reward, False, self.time >= self.STEPS
 
     def state(self) -> dict[str, Any]:
@@ -67,9 +69,13 @@ class Goal:
         self.rng.bit_generator.state = json.loads(str(state["rng"]))
 
 
+WAYS: list[list[float]] = [[1, 0], [-1, 0], [0, 1], [0, -1]]
 TASKS = {
     "PointMass": lambda: Goal([[0.8, 0.5]], start=1.0),
-    "FourWay": lambda: Goal([[1, 0], [-1, 0], [0, 1], [0, -1]], start=0.05),
+    "TwoWay": lambda: Goal(WAYS[:2], start=0.05),
+    "ThreeWay": lambda: Goal(WAYS[:3], start=0.05),
+    "FourWay": lambda: Goal(WAYS, start=0.05),
+    "Uneven": lambda: Goal(WAYS, start=0.05, worth=(1.0, 0.9, 0.8, 0.7)),
 }
 UNREPEATABLE = "dm_control/lqr-"
 

@@ -64,7 +64,8 @@ class Policy(ABC):
         components: int = 1,  # noqa: ARG003 — of those that have them
     ) -> dict[str, tuple[int, ...]]:
         """The shape of each parameter for actions of `dim` numbers (`dim` choices, if discrete)."""
-        return {f.name: (dim,) for f in fields(cls)}  # type: ignore[arg-type]
+        # cls.__match_args__ is its fields' names; the compiler cannot follow fields(cls)
+        return dict.fromkeys(cls.__match_args__, (dim,))  # type: ignore[attr-defined]
 
     @classmethod
     def from_numbers(cls, numbers: Tensor, dim: int, components: int = 1) -> Self:
