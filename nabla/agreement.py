@@ -14,14 +14,14 @@ def distance(gap: Any, *errors: Any) -> Any:
     return abs(gap) / sum(error**2 for error in errors) ** 0.5
 
 
-def judge(distances: Any, limit: float, slack: Any = 0.0, blind: bool = False) -> Answer:
+def judge(distances: Any, limit: float, slack: Any = 0.0, blind: Any = False) -> Answer:
     """off: one is beyond the limit by more than its slack, what the skewness of the draws
-    explains. rare: beyond it, but what decides may be too rare to have been drawn; blind: nothing
-    rare need be waited for, as the draws do not vary although what they are of does."""
+    explains. rare: beyond it, but what decides may be too rare to have been drawn; blind: not for
+    this one, whose draws do not vary although those of a right estimate would have."""
     far = distances >= limit
     if not bool(far.any()):
         return "agrees"
-    return "off" if blind or bool((distances > limit + slack).any()) else "rare"
+    return "off" if bool((far & (blind | (distances > limit + slack))).any()) else "rare"
 
 
 def cornish_fisher(limit: float, skewness: Any) -> Any:

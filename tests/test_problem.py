@@ -36,6 +36,10 @@ from estimators import (
 from estimators.checking.activity import activity
 from estimators.checking.density import wrong_density
 from estimators.checking.jumps import jump
+from nabla.compare.measuring import look
+from nabla.compare.table import verdict
+from nabla.options import Sampling
+from toy_problems import Problem
 
 POLICY = Gaussian(t(0.3, -0.7), t(-0.4, -0.9))
 RANDOM = settings(max_examples=12, deadline=None)
@@ -374,3 +378,20 @@ def test_activity_is_the_share_of_draws_in_which_a_right_estimate_varies():
     assert bool((share < due).all())
     assert bool((share > 0.8 * due).all())
     assert bool((activity(POLICY, Objective(Q, 0.4)) > 0.9).all())
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        (lambda a: (2000 * (a - 0.5)).clamp(0, 1).sum(-1), "unknown"),  # a ramp of 0.0005
+        (lambda a: (a > 0.5).to(a).sum(-1), "BIASED"),
+    ],
+)
+def test_compare_tells_a_jump_from_a_ramp_that_no_draw_has_met(q, found):
+    objective = Objective(q, 0.0)
+    policy = Gaussian(t(0.0), t(0.0))
+    problem = Problem("own", policy, objective, smooth=False)
+    estimator = CATALOGUE[Gaussian]["reparameterization"]
+    seen = look("reparameterization", estimator, problem, problem.gradient(), Sampling(512), iter)
+    assert bool(seen.report.alike.all())
+    assert verdict(seen.report, 6.0, seen.blind) == found

@@ -23,7 +23,13 @@ from estimators.objective import Objective
 from estimators.policies import Policy
 
 WITNESSES = 2**13  # draws
+SEEN = 32.0  # times that an event is due before its absence tells
 DEVIATIONS = 4.0  # below the share seen
+
+
+def due(policy: Policy, objective: Objective, draws: int) -> Tensor:
+    """Which entries of a right estimate vary in so many draws, but for a chance of e^−SEEN: [p]."""
+    return draws * activity(policy, objective) >= SEEN
 
 
 def activity(policy: Policy, objective: Objective) -> Tensor:

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from estimators.checking.activity import activity
+from estimators.checking.activity import due
 from estimators.checking.faults import RAISED, Fault, raised
 from estimators.checking.probe import ROWS, Probe, Use
 from estimators.checking.sampling import scale
-from estimators.checking.sequential import SEEN
 from estimators.checking.subjects import Params, Subject
 from estimators.globals import global_states, seeded_globals, touched
 from estimators.gradients import (
@@ -112,8 +111,9 @@ def _require_reached(
                 reached |= {k for k, g in found.items() if g is not None}
             if len(reached) == len(params):
                 return
-    share = unflatten(activity(policy, objective), {k: p.shape for k, p in params.items()})
-    gone = [k for k in params if k not in reached and DRAWS * float(share[k].max()) >= SEEN]
+    shapes = {k: p.shape for k, p in params.items()}
+    seen = unflatten(due(policy, objective, DRAWS), shapes)
+    gone = [k for k in params if k not in reached and bool(seen[k].any())]
     if gone and not reached:
         raise Fault(
             "the loss does not depend on the parameters: no gradient for any of them",

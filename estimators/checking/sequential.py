@@ -22,12 +22,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from estimators.checking.activity import SEEN
 from estimators.checking.tails import Tails
 
 FIRST = 2**15  # a first look at fewer has not seen what happens once in a thousand draws
 MAX_CORRECTION = 1.0  # standard errors
 ENOUGH = 100  # draws of the rarest event
-SEEN = 32.0  # times that an event is due before its absence tells: e⁻³² for it to be chance
 
 # count -> three times [count, p]: deviations, whose means are tested; the same before control
 # variates, whose tails are looked at; estimates, whose standard deviations are the unit of δ.

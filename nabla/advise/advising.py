@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import torch
 from scipy.stats import norm
 from torch import Tensor
 from tqdm import tqdm
@@ -17,7 +16,7 @@ from estimators.gradients import flat
 from estimators.watching import Watched
 from nabla.advise.candidates import Candidate, Wants, terms_of
 from nabla.agreement import distance, judge
-from nabla.compare.measuring import measured
+from nabla.compare.measuring import blind_entries, measured
 from nabla.options import Sampling
 from toy_problems import Problem
 
@@ -44,9 +43,9 @@ def candidates_for(
         except (ValueError, TypeError, RuntimeError) as error:
             left_out[name] = " ".join(str(error).split())
     trusted = [r for _, r, _ in seen.values() if r.family == SCORE]
-    for name, (_, report, uses) in seen.items():
+    for name, (_, report, _) in seen.items():
         limit = float(norm.isf(SAME_MEAN / 2 / (len(seen) * report.size)))
-        left_out[name] = doubt(report, trusted, limit, uses.alike)
+        left_out[name] = doubt(report, trusted, limit, blind_entries(report, problem))
     seen = {name: s for name, s in seen.items() if not left_out[name]}
     if (price := wants.gradient_cost) is None:
         costs = times({name: estimator for name, (estimator, *_) in seen.items()}, problem, seed)
@@ -74,13 +73,11 @@ def chosen(policy: Policy) -> tuple[dict[str, Estimator], dict[str, str]]:
 @dataclass(frozen=True)
 class Uses:
     """What an estimator does with Q: values differentiated and evaluated, per estimate; `cut`: it
-    differentiates a Q that varies, but not in torch's graph; `alike`: Q varies, its estimates not.
-    """
+    differentiates a Q that varies, but not in torch's graph."""
 
     gradients: float
     evaluations: float
     cut: bool
-    alike: bool
 
 
 def excluded(uses: Uses, wants: Wants) -> str:
@@ -117,15 +114,13 @@ def counts(estimator: Estimator, problem: Problem, seed: int) -> Uses:
 
     Q = Watched(attached)
     objective = Objective(Q, problem.objective.alpha)
-    grads = per_sample_gradients(estimator, problem.policy, objective, PILOT, Noise(seed))
-    alike = all(torch.allclose(g, g[:1], rtol=ALIKE, atol=ALIKE) for g in grads.values())
+    per_sample_gradients(estimator, problem.policy, objective, PILOT, Noise(seed))
     cut = cut and Q.varies and Q.differentiations > 0
-    return Uses(Q.differentiations / PILOT, Q.evaluations / PILOT, cut, alike and Q.varies)
+    return Uses(Q.differentiations / PILOT, Q.evaluations / PILOT, cut)
 
 
-def doubt(report: Report, trusted: list[Report], limit: float, alike: bool) -> str:
-    """Why its mean is not taken for the gradient, or nothing; alike: its estimates do not vary
-    although Q does.
+def doubt(report: Report, trusted: list[Report], limit: float, blind: Tensor) -> str:
+    """Why its mean is not taken for the gradient, or nothing; blind: see `judge`.
 
     The gradient is the exact one, or else the score function's mean, which no jump of Q misleads.
     """
@@ -137,7 +132,7 @@ def doubt(report: Report, trusted: list[Report], limit: float, alike: bool) -> s
         gap = flat(report.mean) - flat(best.mean)
         z = distance(gap, flat(report.sem), flat(best.sem), ALIKE * (1 + gap.abs()))
         explained = explained + best.explained(limit)
-    answer = judge(z, limit, explained, blind=alike and bool(report.alike.all()))
+    answer = judge(z, limit, explained, blind)
     if answer == "agrees":
         return ""
     if answer == "rare":

@@ -1,10 +1,11 @@
 """What `nabla compare` measures: a report of each estimator that applies, and who saw nothing."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from torch import Tensor
 from tqdm import tqdm
 
 from estimators import (
@@ -18,8 +19,8 @@ from estimators import (
     per_sample_gradients,
 )
 from estimators.catalogue import entry_of
+from estimators.checking.activity import due
 from estimators.gradients import flat_rows
-from estimators.watching import Watched
 from nabla.foreign import attempt, told
 from nabla.options import Sampling
 from toy_problems import Problem
@@ -27,17 +28,17 @@ from toy_problems import Problem
 Progress = Callable[[Iterable[int]], Iterable[int]]
 SOURCES = {"independent": Noise, "antithetic": Antithetic, "sobol": Sobol}
 SAMPLES = 2000  # single-sample gradients kept for the violins
-MOST = 2**16  # estimates looked at again, where all were alike
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One estimator's report and a few of its single-sample gradients, [count, entries]; blind: its
-    draws do not vary although Q does; misses_jumps: it sees Q by its gradient alone."""
+    """One estimator's report and a few of its single-sample gradients, [count, entries]; blind: the
+    entries that do not vary although those of a right estimate would have; misses_jumps: it sees Q
+    by its gradient alone."""
 
     report: Report
     samples: np.ndarray
-    blind: bool
+    blind: Tensor
     misses_jumps: bool
 
 
@@ -80,8 +81,7 @@ def look(
     estimator = averaged(estimator, how)
     rng = noise(problem, how, 1)
     samples = single_samples(estimator, problem, rng)
-    most = min(how.estimates, MOST)
-    blind = bool(report.alike.all()) and is_blind(estimator, problem, rng, most, report.rounding)
+    blind = blind_entries(report, problem)
     entry = entry_of(estimator)
     return Seen(report, samples, blind, entry is not None and entry.misses_jumps)
 
@@ -124,15 +124,12 @@ def single_samples(
     return flat_rows(grads).cpu().numpy()
 
 
-def is_blind(
-    estimator: Estimator, problem: Problem, rng: Noise, count: int, rounding: float
-) -> bool:
-    """Whether `count` estimates are all alike, though Q takes different values under them."""
-    Q = Watched(problem.objective.Q)
-    seen = replace(problem, objective=replace(problem.objective, Q=Q))
-    draws = single_samples(estimator, seen, rng, count)
-    alike = np.ptp(draws, axis=0) <= rounding * (1 + np.abs(draws).max(axis=0))
-    return Q.varies and bool(alike.all())
+def blind_entries(report: Report, problem: Problem) -> Tensor:
+    """Those that were the same in all draws, though so many should have shown what they feel."""
+    alike = report.alike.cpu()
+    if not alike.any():
+        return alike
+    return alike & due(problem.policy, problem.objective, report.estimates)
 
 
 def _tick(bar: "tqdm[int]", sizes: Iterable[int]) -> Iterable[int]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from scipy import stats
+from torch import Tensor
 
 from estimators import Report
 from estimators.gradients import flat
@@ -51,8 +52,8 @@ def limit_of(reports: Sequence[Report]) -> float:
     return float(stats.t.isf(FALSE_ALARM / 2 / compared, df=reports[0].estimates - 1))
 
 
-def verdict(report: Report, limit: float, blind: bool = False) -> str:
-    """blind: its draws do not vary although Q does, so that no rare event need be waited for."""
+def verdict(report: Report, limit: float, blind: Tensor | bool = False) -> str:
+    """blind: the entries that need wait for no rare event, as `nabla.agreement.judge` has it."""
     if report.exact is None:
         return "unknown"
     answer = judge(report.z, limit, report.explained(limit), blind)
