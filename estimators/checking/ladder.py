@@ -1,5 +1,7 @@
 """The ladder: rung after rung, up to the first no."""
 
+from dataclasses import replace
+
 from estimators.checking.case import Case
 from estimators.checking.faults import RAISED, Fault
 from estimators.checking.naming import diagnosis
@@ -38,7 +40,13 @@ def climb(case: Case, sound: Evidence) -> Verdict:
         text, key = fault.complaint
         evidence = (*said.values(), Evidence("contract", "failed", text))
         return Verdict(case.subject.name, "broken", key, evidence)
+    if said["nodes"].outcome == "passed":  # they decide; that draws cannot tell is worth a note
+        said = {k: _noted(e) if e.outcome == "undecided" else e for k, e in said.items()}
     return Verdict(case.subject.name, _status(said), key, tuple(said.values()))
+
+
+def _noted(evidence: Evidence) -> Evidence:
+    return replace(evidence, outcome="noted", text=f"nodes decide; {evidence.text}")
 
 
 def _named(case: Case, known: Known, failed: Evidence) -> tuple[str | None, Evidence | None]:

@@ -143,8 +143,10 @@ class _Shared(Noise):
 
 
 def scale(policy: Policy, objective: Objective) -> Tensor:
-    """E[(|c − E c| + |α| + |E c|/32)·|∇ log π|], flattened: the size of what cancels in a gradient.
-    A constant in the cost is rounded in every term, and mostly the same way: it counts for less."""
+    """E[(|c − E c| + |α| + |E c|/32)·max(|∇ log π|, 1)], flattened: the size of what cancels in a
+    gradient. A constant in the cost is rounded in every term, and mostly the same way: it counts
+    for less. A small ∇ log π may be a difference of numbers of size 1, as that of a rare category.
+    """
     copies = rows(policy, 256)
     a = copies.sample(1, Noise(1, policy.like.device))
     with torch.enable_grad():
@@ -152,7 +154,12 @@ def scale(policy: Policy, objective: Objective) -> Tensor:
     cost = objective.cost(copies.detach(), a)[0].detach()
     mean = cost.mean(0)
     size = (cost - mean).abs() + torch.as_tensor(objective.alpha).to(cost).abs() + mean.abs() / 32
-    return flat({k: (s.abs().movedim(0, -1) * _like(size, s)).mean(-1) for k, s in score.items()})
+    return flat(
+        {
+            k: (s.abs().clamp(min=1).movedim(0, -1) * _like(size, s)).mean(-1)
+            for k, s in score.items()
+        }
+    )
 
 
 def _like(size: Tensor, s: Tensor) -> Tensor:
