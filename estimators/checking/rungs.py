@@ -102,7 +102,7 @@ def measured(case: Case, known: Known, before: Mapping[str, Evidence]) -> Eviden
         budget=min(case.budget, confirm) if sure else case.budget,
         chunk=known.sampler.chunk,
         first=FIRST if case.subject.fast else SLOW_FIRST,
-        rarest=case.policy.rarest,
+        rarest=case.policy.rarest if known.sampler.by_category else 1.0,
         active=partial(activity, case.policy, case.objective) if known.use.random else None,
     )
     rung = "reference" if known.exact is None else "monte carlo"

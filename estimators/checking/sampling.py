@@ -45,6 +45,8 @@ class Sampler:
         width = max(first.shape[1], sum(d.x.numel() for d in first_noise.scalars) // 64)
         self.chunk = max(64, CHUNK_NUMBERS // width) if case.subject.fast else SLOW_PILOT
         self.pilot, noise = self._estimates(min(PILOT, self.chunk))
+        # a function of somebody's may draw categories where nobody sees it
+        self.by_category = case.subject.estimator is None or bool(noise.categories)
         steady = len(first_noise.scalars) == len(noise.scalars)  # the number of draws may vary
         if case.subject.estimator is not None and type(case.rng) is Noise and steady:
             self.controls = fit(noise, self.pilot)
@@ -154,12 +156,8 @@ def scale(policy: Policy, objective: Objective) -> Tensor:
     cost = objective.cost(copies.detach(), a)[0].detach()
     mean = cost.mean(0)
     size = (cost - mean).abs() + torch.as_tensor(objective.alpha).to(cost).abs() + mean.abs() / 32
-    return flat(
-        {
-            k: (s.abs().clamp(min=1).movedim(0, -1) * _like(size, s)).mean(-1)
-            for k, s in score.items()
-        }
-    )
+    sizes = {k: s.abs().clamp(min=1) for k, s in score.items()}
+    return flat({k: (s.movedim(0, -1) * _like(size, s)).mean(-1) for k, s in sizes.items()})
 
 
 def _like(size: Tensor, s: Tensor) -> Tensor:
