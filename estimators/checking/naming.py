@@ -6,14 +6,13 @@ import torch
 from torch import Tensor
 
 from estimators.checking.case import Case
-from estimators.checking.diagnosis import Diagnosis, Measured, more_draws, sentence
-from estimators.checking.faults import blamed
+from estimators.checking.diagnosis import Diagnosis, Named
+from estimators.checking.measured import Measured
 from estimators.checking.rungs import Known, node_limit, slack
-from estimators.checking.suspects import Suspect
 from estimators.checking.verdict import Evidence
 from estimators.gradients import flat
 
-SHARP, MOST = 2**17, 2**19  # estimates
+SHARP, MOST = 2**17, 2**20  # estimates
 SLOW_SHARP, SLOW_MOST = 2**12, 2**14
 
 
@@ -21,26 +20,25 @@ def diagnosis(case: Case, known: Known, failed: Evidence) -> tuple[str | None, E
     """The key of the slip, and a sentence, where there is something to say."""
     if failed.rung == "field":
         return None, None
-    with blamed("Q"):
-        slips = Diagnosis(case.policy, case.objective)
+    slips = Diagnosis(case.policy, case.objective, known.use.n)
     found = (_by_nodes if failed.rung == "nodes" else _by_draws)(case, known, failed, slips)
-    if failed.rung == "contract" and not found:  # what the contract found says enough
+    if failed.rung == "contract" and not found.slips:  # what the contract found says enough
         return "zero_gradient", None
-    text = sentence(found) if found else "no known slip has this mean"
+    text = found.text if found.slips else "no known slip has this mean"
     how = " (by a measured reference)" if known.exact is None else ""
-    return found[0].key if found else None, Evidence("diagnosis", "noted", text + how)
+    key = found.slips[0].key if found.slips else None
+    return key, Evidence("diagnosis", "noted", text + how, found.numbers)
 
 
-def _by_nodes(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> list[Suspect]:
+def _by_nodes(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> Named:
     assert known.exact is not None
+    G = flat(known.exact)
     mean = torch.tensor(failed.numbers["mean"], dtype=torch.float64)
     error = node_limit(case, known, failed.numbers["error"]) / 4
-    measured = Measured(mean, error + 1e-12, known.use.n)
-    with blamed("Q"):
-        return slips.fitting(measured, flat(known.exact))
+    return slips.of(Measured(mean - G, error + 1e-12, G, n=known.use.n))
 
 
-def _by_draws(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> list[Suspect]:
+def _by_draws(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> Named:
     """From draws of its own; more of them where that would tell slips apart that fit."""
     least = failed.numbers.get("estimates", 0)
     more: Tensor | float = 0.0 if failed.rung == "contract" else slack(case, known)
@@ -48,11 +46,18 @@ def _by_draws(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> l
     count = max(sharp, min(least, most))
     while True:
         known.sampler.sharpen(count)
-        mean, error, truth, of_truth = known.sampler.means()
-        measured = Measured(mean, error + more + 1e-12, known.use.n, of_truth)
-        with blamed("Q"):
-            found = slips.fitting(measured, truth)
-        wanted = math.ceil(min(count * max(1.0, more_draws(measured, truth, found)), 2 * most))
+        found = slips.of(_measured(known, more))
+        wanted = math.ceil(min(count * max(1.0, found.more), 2 * most))
         if not count < wanted <= most:
             return found
         count = wanted
+
+
+def _measured(known: Known, more: Tensor | float) -> Measured:
+    """more: what rounding and the exact gradient's own error explain."""
+    sharp = known.sampler.sharp
+    (bias, _, reference), (error, _, of_reference) = sharp.mean, sharp.sem
+    n, error = known.use.n, error + more + 1e-12
+    if known.exact is None:
+        return Measured(bias, error, reference, of_reference, n)
+    return Measured(bias, error, flat(known.exact), 0.0, n)
