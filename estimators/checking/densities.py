@@ -25,6 +25,7 @@ EPSILONS = (1e-6, 1e-7, 1e-8, 1e-5, 1e-4, 1e-3)  # inside the logarithm of 1 −
 MARGINS = (1e-6, 1e-7, 1e-5, 1e-4, 1e-3, 1e-2)  # that a clamp keeps from ±1
 LOWEST = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 5e-2)  # of a probability
 HIGHEST = (0.9, 0.95, 0.99, 0.999, 0.9999)
+SHOWN = 4  # probabilities in a sentence
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +92,12 @@ def _through_clamp(margin: float) -> LogProb:
 
 def _of_probabilities(policy: Policy) -> Iterator[Wrong]:
     """log clamp(π, low, high), wherever both bounds cut some action off."""
-    _, p = policy.detach().nodes()
+    _, p = policy.detach().nodes()  # [m, *batch]
     for low in (None, *(x for x in LOWEST if bool((p < x).any()))):
         for high in (None, *(x for x in HIGHEST if bool((p > x).any()))):
-            below = "" if low is None else f"below {low:g}"
-            above = "" if high is None else f"above {high:g}"
-            if says := " and ".join(filter(None, (below, above))):
+            cut = (p < (low or 0.0)) | (p > (high or 1.0))
+            if low or high:
+                says = "cut: " + ", ".join(f"{x:.2g}" for x in p[cut].tolist()[:SHOWN])
                 yield Wrong("clamped_probability", _clamped(low, high), says=says)
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from estimators.checking.fitted import numbers, of_n, scale_of_sigma
 from estimators.checking.measured import Measured, plus_minus
 from estimators.checking.means import ROWS
-from estimators.checking.suspects import LIMIT, Means, Slip, Suspect, entropy_terms, slips
+from estimators.checking.suspects import LIMIT, Means, Slip, Suspect, entropy_terms, is_squashed, slips
 from estimators.gradients import flat_rows, row_gradients, rows
 from estimators.noise import Noise
 from estimators.objective import Objective
@@ -76,7 +76,8 @@ class Diagnosis:
     def __init__(self, policy: Policy, objective: Objective, n: int | None = None) -> None:
         self.means = Means(policy, objective)
         self.slips = list(slips(policy, objective, n))
-        self.redundant = redundant(policy)
+        self.scores = scores_of(policy)
+        self.squashed = is_squashed(policy, objective)
         numbers = ROWS * policy.batch.numel() * max(1, policy.dim)
         self.sizes = [min(n, max(SIZES[0], LIMIT // numbers)) for n in SIZES]
 
@@ -117,7 +118,7 @@ class Diagnosis:
         """Those within TOLD of the best, if that is better by TOLD than the truth."""
         truth = float((measured.bias / measured.error).square().sum())
         better = [s for s in fit if measured.misfit(s) < truth - TOLD]
-        sure = [s for s in better if measured.sure(s, self.redundant)]
+        sure = [s for s in better if measured.sure(s, self.scores)]
         if not sure:
             return Named(measured, (), 4.0 if better else 1.0)
         least = min(measured.misfit(s) for s in sure)
@@ -132,12 +133,11 @@ def _fitting(suspects: Iterable[Suspect], measured: Measured) -> list[Suspect]:
     return [s for s in suspects if measured.misfit(s) < math.inf]
 
 
-def redundant(policy: Policy) -> int:
-    """How many entries of every gradient follow from the others: directions of θ in which π does
-    not change."""
+def scores_of(policy: Policy) -> Tensor:
+    """∇ log π at all actions, or at more of them than there are parameters: [m, p]."""
+    policy = policy.detach().map(torch.Tensor.double)
     count = 2 * sum(p.numel() for p in policy.parameters().values()) + 8
-    copies = rows(policy, count).map(lambda p: p.double())
-    a = copies.detach().sample(1, Noise(14, policy.like.device))
+    a = policy.nodes()[0] if policy.discrete else policy.sample(count, Noise(14, policy.like.device))
+    copies = rows(policy, len(a))
     with torch.enable_grad():
-        scores = flat_rows(row_gradients(copies.log_prob(a)[0], copies))
-    return scores.shape[1] - int(torch.linalg.matrix_rank(scores))
+        return flat_rows(row_gradients(copies.log_prob(a), copies)).cpu()

@@ -48,5 +48,6 @@ MEANINGS = {
     "factor": "the gradient times a constant",
     "sigma_for_log_std": "the derivative by σ in the place of that by log σ",
     "zero_gradient": "a parameter whose gradient is identically zero",
+    "no_gradient": "an entry of a parameter gets no gradient: look for .clamp( or a ReLU on it",
     "missing_gradient": "a parameter that the surrogate does not reach",
 }

@@ -10,6 +10,7 @@ from estimators.checking.suspects import Suspect
 
 FITS = 4.0  # standard errors
 CHANCE = 64.0
+DEPENDENT = 1e-9  # of its length, what an entry has of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +39,14 @@ class Measured:
         z = (self.bias - suspect.bias(self.G)).abs() / self.errors(suspect)
         return float((z**2).sum()) if bool((z <= FITS).all()) else math.inf
 
-    def sure(self, suspect: Suspect, redundant: int) -> bool:
-        """Whether it would be a wonder if it fitted by accident."""
+    def sure(self, suspect: Suspect, scores: Tensor) -> bool:
+        """Whether it would be a wonder if it fitted by accident. scores: of some actions, [m, p]:
+        an entry that follows from better known ones does not count."""
         room = FITS * self.errors(suspect) / suspect.bias(self.G).abs()
-        told = -room.log().clamp(max=0).sort().values
-        return float(told[redundant + suspect.free :].sum()) >= math.log(CHANCE)
+        told, order = (-room.log()).clamp(min=0).sort(descending=True)
+        spread = torch.linalg.qr(scores[:, order]).R.diagonal().abs()
+        told = told[spread > DEPENDENT * scores.norm(dim=0)[order]]
+        return float(told[suspect.free :].sum()) >= math.log(CHANCE)
 
     def share(self, suspect: Suspect) -> tuple[float, float]:
         """k of b = k·b_s, and its standard error: 1 if it is the slip."""
@@ -55,5 +59,5 @@ def plus_minus(x: float, se: float) -> str:
     """0.50 ± 0.02; without the error where that is rounding."""
     if se < 1e-6 * max(abs(x), 1e-3):
         return f"{x:.4g}"
-    digits = max(0, 1 - math.floor(math.log10(se)))
+    digits = max(0, -math.floor(math.log10(se)))
     return f"{x:.{digits}f} ± {se:.{digits}f}"

@@ -7,8 +7,10 @@ from torch import Tensor
 
 from estimators.checking.case import Case
 from estimators.checking.diagnosis import Diagnosis, Named
+from estimators.checking.meanings import MEANINGS
 from estimators.checking.measured import Measured
 from estimators.checking.rungs import Known, node_limit, slack
+from estimators.checking.unfelt import unfelt
 from estimators.checking.verdict import Evidence
 from estimators.gradients import flat
 
@@ -22,12 +24,24 @@ def diagnosis(case: Case, known: Known, failed: Evidence) -> tuple[str | None, E
         return None, None
     slips = Diagnosis(case.policy, case.objective, known.use.n)
     found = (_by_nodes if failed.rung == "nodes" else _by_draws)(case, known, failed, slips)
-    if failed.rung == "contract" and not found.slips:  # what the contract found says enough
-        return "zero_gradient", None
-    text = found.text if found.slips else "no known slip has this mean"
     how = " (by a measured reference)" if known.exact is None else ""
-    key = found.slips[0].key if found.slips else None
-    return key, Evidence("diagnosis", "noted", text + how, found.numbers)
+    if found.slips:
+        return found.slips[0].key, Evidence("diagnosis", "noted", found.text + how, found.numbers)
+    text = unfelt(found.measured, _never(known), case.policy.parameters())
+    if text or failed.rung == "contract":
+        key = "zero_gradient" if failed.rung == "contract" else "no_gradient"
+        return key, Evidence("diagnosis", "noted", text or MEANINGS[key])
+    text = "no known slip has this mean"
+    if slips.squashed:
+        text += "; Q is given actions in (−1, 1): if it takes the environment's, give --low, --high"
+    return None, Evidence("diagnosis", "noted", text + how)
+
+
+def _never(known: Known) -> Tensor:
+    """Whether the gradient by an entry was zero in every draw."""
+    never = ~known.sampler.pilot.any(0)
+    sharp = known.sampler.sharp
+    return never & (sharp.mean[1] == 0) & (sharp.m2[1] == 0) if sharp.n else never
 
 
 def _by_nodes(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> Named:
