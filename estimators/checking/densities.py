@@ -13,6 +13,7 @@ Under a tanh the policy's own action is u, a = tanh u, and log π(a) = log π(u)
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,7 +63,7 @@ def wrong_densities(policy: Policy, squashed: bool) -> Iterator[Wrong]:
             yield Wrong("atanh_of_clamp", _through_clamp(margin), says=f"1 − {margin:g}")
 
 
-def _logit(policy: Categorical, a: Tensor) -> Tensor:
+def _logit(policy: Any, a: Tensor) -> Tensor:
     """The logit in the place of its log-softmax."""
     return policy.logits.expand(*a.shape, -1).gather(-1, a[..., None])[..., 0]
 

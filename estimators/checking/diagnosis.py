@@ -21,14 +21,24 @@ import torch
 from torch import Tensor
 
 from estimators.checking.fitted import numbers, of_n, scale_of_sigma
-from estimators.checking.measured import Measured, plus_minus
+from estimators.checking.meanings import MEANINGS
 from estimators.checking.means import ROWS
-from estimators.checking.suspects import LIMIT, Means, Slip, Suspect, entropy_terms, is_squashed, slips
+from estimators.checking.measured import Measured, plus_minus
+from estimators.checking.suspects import (
+    LIMIT,
+    Means,
+    Slip,
+    Suspect,
+    entropy_terms,
+    is_squashed,
+    slips,
+)
 from estimators.gradients import flat_rows, row_gradients, rows
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy
 
+SHOWN = 3  # slips that are not named
 TOLD = 16.0  # difference of two χ²: a likelihood ratio of e⁸
 SIZES = (2**8, 2**11, 2**14)  # actions a copy: most suspects are out by the first
 
@@ -41,16 +51,22 @@ def diagnose(measured: Measured, policy: Policy, objective: Objective) -> tuple[
 
 @dataclass(frozen=True, eq=False)
 class Named:
-    """The slips that are named, the best first, each key once. more: how many times as many draws
-    would tell them apart, or name what fits but may do so by accident."""
+    """The slips that are named, the best first, each key once; perhaps: what fits, but may do so by
+    accident. more: how many times as many draws would tell."""
 
     measured: Measured
-    slips: Sequence[Suspect]
+    slips: Sequence[Suspect] = ()
+    perhaps: Sequence[Suspect] = ()
     more: float = 1.0
 
     @property
     def text(self) -> str:
-        return ", or ".join(self._said(slip) for slip in self.slips)
+        if self.slips:
+            return ", or ".join(self._said(slip) for slip in self.slips)
+        if self.perhaps:
+            known = ", or ".join(MEANINGS[slip.key] for slip in self.perhaps[:SHOWN])
+            return f"too little is known to name a slip: it may be that {known}; or none of them"
+        return "no known slip has this mean"
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -74,7 +90,7 @@ class Diagnosis:
     """The slips of one problem: their means are computed once, and only as far as needed."""
 
     def __init__(self, policy: Policy, objective: Objective, n: int | None = None) -> None:
-        self.means = Means(policy, objective)
+        self.means, self.n = Means(policy, objective), n
         self.slips = list(slips(policy, objective, n))
         self.scores = scores_of(policy)
         self.squashed = is_squashed(policy, objective)
@@ -82,13 +98,13 @@ class Diagnosis:
         self.sizes = [min(n, max(SIZES[0], LIMIT // numbers)) for n in SIZES]
 
     def of(self, measured: Measured) -> Named:
-        more = 1.0
+        perhaps: list[Suspect] = []
         for fit in (self._known, self._of_n, self._numbers):  # the later say less
             found = self._named(measured, fit(measured))
             if found.slips:
                 return found
-            more = max(more, found.more)
-        return Named(measured, (), more)
+            perhaps += found.perhaps
+        return Named(measured, (), perhaps, 4.0 if perhaps else 1.0)
 
     def _known(self, measured: Measured) -> list[Suspect]:
         fitting = (self._fitting(slip, measured) for slip in self.slips)
@@ -96,7 +112,9 @@ class Diagnosis:
 
     def _of_n(self, measured: Measured) -> list[Suspect]:
         sigma = scale_of_sigma(measured.G, self.means.policy)
-        return _fitting([*of_n(measured), *sigma], measured)
+        policy = self.means.policy
+        others = {policy.batch.numel(), policy.dim, policy.batch.numel() * (measured.n or 1)}
+        return _fitting([*of_n(measured, others), *sigma], measured)
 
     def _numbers(self, measured: Measured) -> list[Suspect]:
         alpha = torch.as_tensor(self.means.objective.alpha)
@@ -120,24 +138,33 @@ class Diagnosis:
         better = [s for s in fit if measured.misfit(s) < truth - TOLD]
         sure = [s for s in better if measured.sure(s, self.scores)]
         if not sure:
-            return Named(measured, (), 4.0 if better else 1.0)
+            return Named(measured, (), _each_key_once(better))
         least = min(measured.misfit(s) for s in sure)
         near = [s for s in sure if measured.misfit(s) <= least + TOLD]
-        each = list({s.key: s for s in reversed(near)}.values())[::-1]
+        each = _each_key_once(near)
         biases = [s.bias(measured.G) for s in each]
         gaps = [float(((biases[0] - b) / measured.error).square().sum()) for b in biases[1:]]
-        return Named(measured, each, max((3 * TOLD / g if g else math.inf for g in gaps), default=1.0))
+        more = max((3 * TOLD / gap if gap else math.inf for gap in gaps), default=1.0)
+        return Named(measured, each, (), more)
 
 
 def _fitting(suspects: Iterable[Suspect], measured: Measured) -> list[Suspect]:
     return [s for s in suspects if measured.misfit(s) < math.inf]
 
 
+def _each_key_once(suspects: Sequence[Suspect]) -> list[Suspect]:
+    return list({s.key: s for s in reversed(suspects)}.values())[::-1]
+
+
 def scores_of(policy: Policy) -> Tensor:
     """∇ log π at all actions, or at more of them than there are parameters: [m, p]."""
     policy = policy.detach().map(torch.Tensor.double)
     count = 2 * sum(p.numel() for p in policy.parameters().values()) + 8
-    a = policy.nodes()[0] if policy.discrete else policy.sample(count, Noise(14, policy.like.device))
+    a = (
+        policy.nodes()[0]
+        if policy.discrete
+        else policy.sample(count, Noise(14, policy.like.device))
+    )
     copies = rows(policy, len(a))
     with torch.enable_grad():
         return flat_rows(row_gradients(copies.log_prob(a), copies)).cpu()

@@ -24,16 +24,21 @@ FACTORS: dict[str, Callable[[int], float]] = {
 }
 
 
-def of_n(measured: Measured) -> Iterator[Suspect]:
-    """c of mean = c·G, where a whole number n can have made it, and no other so nearly."""
+def of_n(measured: Measured, others: set[int]) -> Iterator[Suspect]:
+    """c of mean = c·G that a whole number can have made: n, one of the others that a sum or a mean
+    may run over (states, entries), or, if n is not known, any, if the data tell which."""
     x, se = _size(measured, measured.G, measured.both)
+    n = measured.n
     for key, factor in FACTORS.items():
-        for n in [measured.n] if measured.n else range(2, MOST + 1):
-            c, others = factor(n), (1.0, *(factor(m) for m in (n - 1, n + 1) if m > 1))
-            apart = measured.n or APART * FITS * se <= min(abs(c - other) for other in others)
-            if n > 1 and apart and abs(1 + x - c) <= FITS * se:
-                says = f"n = {n}, factor {plus_minus(1 + x, se)}"
-                yield Suspect(key, c, says=says, free=0 if measured.n else 1)
+        counts = set(range(2, MOST + 1)) if n is None else {n}
+        for count in sorted(counts | (others if key != "factor_1-1/n" else set())):
+            c = factor(count)
+            near = (1.0, *(factor(m) for m in (count - 1, count + 1) if m > 1))
+            given = count == n or count in others
+            apart = given or APART * FITS * se <= min(abs(c - other) for other in near)
+            if count > 1 and apart and abs(1 + x - c) <= FITS * se:
+                says = f"n = {count}, factor {plus_minus(1 + x, se)}"
+                yield Suspect(key, c, says=says, free=0 if given else 1)
 
 
 def numbers(measured: Measured, alpha: Tensor, entropy: Sequence[Suspect]) -> Iterator[Suspect]:
@@ -41,7 +46,7 @@ def numbers(measured: Measured, alpha: Tensor, entropy: Sequence[Suspect]) -> It
     for each of the ways to read log π."""
     for term in entropy if alpha.numel() == 1 else ():
         w, se = _size(measured, term.rest, measured.errors(term))
-        says = f"it is {plus_minus(float(alpha) + w, se)}, α is {float(alpha):.3g}"
+        says = f"{plus_minus(float(alpha) + w, se)}, α is {float(alpha):.3g}"
         yield Suspect("entropy_weight", 1.0, w * term.rest, abs(w) * term.error, says, free=1)
     x, se = _size(measured, measured.G, measured.both)
     if abs(1 + x) > FITS * se:  # else Q is not felt

@@ -7,7 +7,8 @@ MEANINGS = {
     "sign_of_q": "Q has the wrong sign",
     "half_log_det": "half of log π's log-determinant is missing: look for log det L or log σ where "
     "log det Σ = 2 log det L or log σ² belongs",
-    "double_log_det": "log π's log-determinant counts twice: look for log det Σ or log σ² without its ½",
+    "double_log_det": "log π's log-determinant counts twice: look for log det Σ or log σ² "
+    "without its ½",
     "noise_density": "log π is the density of the noise ε, not of the action: look for a log_prob "
     "without −log σ (the log-determinant of a = μ + σε)",
     "detached_cost": "the cost, or the action in Q, is cut off from the parameters: Q is not felt",

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from estimators.checking.case import Case
 from estimators.checking.diagnosis import Diagnosis, Named
+from estimators.checking.drawn import actions_drawn
 from estimators.checking.meanings import MEANINGS
 from estimators.checking.measured import Measured
 from estimators.checking.rungs import Known, node_limit, slack
@@ -22,8 +23,10 @@ def diagnosis(case: Case, known: Known, failed: Evidence) -> tuple[str | None, E
     """The key of the slip, and a sentence, where there is something to say."""
     if failed.rung == "field":
         return None, None
-    slips = Diagnosis(case.policy, case.objective, known.use.n)
-    found = (_by_nodes if failed.rung == "nodes" else _by_draws)(case, known, failed, slips)
+    n = known.use.n or actions_drawn(case.subject, case.policy)
+    slips = Diagnosis(case.policy, case.objective, n)
+    measured = _by_nodes if failed.rung == "nodes" else _by_draws
+    found = measured(case, known, failed, slips)
     how = " (by a measured reference)" if known.exact is None else ""
     if found.slips:
         return found.slips[0].key, Evidence("diagnosis", "noted", found.text + how, found.numbers)
@@ -31,8 +34,8 @@ def diagnosis(case: Case, known: Known, failed: Evidence) -> tuple[str | None, E
     if text or failed.rung == "contract":
         key = "zero_gradient" if failed.rung == "contract" else "no_gradient"
         return key, Evidence("diagnosis", "noted", text or MEANINGS[key])
-    text = "no known slip has this mean"
-    if slips.squashed:
+    text = found.text
+    if slips.squashed and not found.perhaps:
         text += "; Q is given actions in (−1, 1): if it takes the environment's, give --low, --high"
     return None, Evidence("diagnosis", "noted", text + how)
 
@@ -49,7 +52,7 @@ def _by_nodes(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> N
     G = flat(known.exact)
     mean = torch.tensor(failed.numbers["mean"], dtype=torch.float64)
     error = node_limit(case, known, failed.numbers["error"]) / 4
-    return slips.of(Measured(mean - G, error + 1e-12, G, n=known.use.n))
+    return slips.of(Measured(mean - G, error + 1e-12, G, n=slips.n))
 
 
 def _by_draws(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> Named:
@@ -60,18 +63,18 @@ def _by_draws(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> N
     count = max(sharp, min(least, most))
     while True:
         known.sampler.sharpen(count)
-        found = slips.of(_measured(known, more))
+        found = slips.of(_measured(known, more, slips.n))
         wanted = math.ceil(min(count * max(1.0, found.more), 2 * most))
         if not count < wanted <= most:
             return found
         count = wanted
 
 
-def _measured(known: Known, more: Tensor | float) -> Measured:
+def _measured(known: Known, more: Tensor | float, n: int | None) -> Measured:
     """more: what rounding and the exact gradient's own error explain."""
     sharp = known.sampler.sharp
     (bias, _, reference), (error, _, of_reference) = sharp.mean, sharp.sem
-    n, error = known.use.n, error + more + 1e-12
+    error = error + more + 1e-12
     if known.exact is None:
         return Measured(bias, error, reference, of_reference, n)
     return Measured(bias, error, flat(known.exact), 0.0, n)

@@ -127,8 +127,6 @@ SLIPS: dict[str, tuple[type[Policy], tuple[Estimator, ...]]] = {
 GROUPS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 32, 64)  # where the loss does not say
 
 
-
-
 class Surrogate(NamedTuple):
     """says: which of several. independent: it is no mean over n actions, those go together."""
 
@@ -149,12 +147,11 @@ def surrogates(policy: Policy, n: int | None) -> Iterator[Surrogate]:
             for over_states in (False, True) if states > 1 else (False,):
                 count = group * (states if over_states else 1)
                 if count > 1:
-                    options = {
-                        "group": group,
-                        "correction": correction,
-                        "over_states": over_states,
-                    }
-                    slip = partial(advantage_over_deviation, **options)
-                    yield Surrogate(
-                        "advantage_over_deviation", slip, f"a group of {count}", independent=True
+                    slip = partial(
+                        advantage_over_deviation,
+                        group=group,
+                        correction=correction,
+                        over_states=over_states,
                     )
+                    says = f"a group of {count}"
+                    yield Surrogate("advantage_over_deviation", slip, says, independent=True)

@@ -76,9 +76,7 @@ class Means:
             rest, error = rest + c * found[0], error + abs(c) * found[1]
         return replace(slip.suspect, rest=rest, error=error)
 
-    def _of(
-        self, surrogate: Estimator, n: int, independent: bool
-    ) -> tuple[Tensor, Tensor] | None:
+    def _of(self, surrogate: Estimator, n: int, independent: bool) -> tuple[Tensor, Tensor] | None:
         if (surrogate, n) not in self.known:
             try:
                 mean = mean_of(surrogate, self.policy, self.objective, n, independent)
@@ -94,7 +92,8 @@ def slips(policy: Policy, objective: Objective, n: int | None) -> Iterator[Slip]
     squashed = is_squashed(policy, objective)
     yield from _linear(policy, objective, squashed, n)
     for key, surrogate, says, independent in surrogates(policy, n):
-        yield Slip(Suspect(key, 0.0, says=says), ((1.0, surrogate),), independent)
+        free = int(independent and n is None)  # its size may be any
+        yield Slip(Suspect(key, 0.0, says=says, free=free), ((1.0, surrogate),), independent)
     if squashed:
         yield from _of_log_det()
         yield from _of_actions()
@@ -110,9 +109,7 @@ def entropy_terms(policy: Policy, objective: Objective) -> Iterator[Slip]:
         yield Slip(Suspect("entropy_weight", 1.0), ((1.0, _at_one(_entropy(right(squashed)))),))
 
 
-def _linear(
-    policy: Policy, objective: Objective, squashed: bool, n: int | None
-) -> Iterator[Slip]:
+def _linear(policy: Policy, objective: Objective, squashed: bool, n: int | None) -> Iterator[Slip]:
     """What is linear in G and S. Where there is a tanh, the term of log π(u) alone is an S too:
     the rest of log π may be kept in Q."""
     whole, base = _entropy(right(squashed)), _entropy(right(False))
@@ -121,7 +118,10 @@ def _linear(
     if torch.as_tensor(objective.alpha).any():  # else there is no entropy term
         if squashed:
             yield _weighed("noise_density", 0.0, base)
-        for S in (whole, base) if squashed else (whole,):
+        readings = (whole, base) if squashed else (whole,)
+        for S in readings:
+            yield Slip(Suspect("alpha_forgotten", 1.0), ((1.0, _at_one(S)), (-1.0, S)))
+        for S in readings:
             yield _weighed("missing_entropy", 0.0, S)
             yield _weighed("sign_of_entropy", -1.0, S)
             yield Slip(Suspect(cut, 0.0), ((1.0, S),))
@@ -134,7 +134,6 @@ def _linear(
             ):
                 if count > 1:
                     yield _weighed(key, 1 / count, S, f"over {count}")
-        yield Slip(Suspect("alpha_forgotten", 1.0), ((1.0, _at_one(whole)), (-1.0, whole)))
         if not policy.discrete:
             yield _weighed("half_log_det", 0.5, base)
             yield _weighed("double_log_det", 2.0, base)
@@ -174,22 +173,24 @@ def _of_log_det() -> Iterator[Slip]:
 
 
 def _of_actions() -> Iterator[Slip]:
-    """Q(tanh a) for Q(a), a = tanh u; log π of u, of a (as if a were u), or of tanh a."""
-    for kept, more, says in ((1, 0, ""), (0, 1, ""), (1, 1, "")):
+    """Q(tanh a) for Q(a), a = tanh u; log π of u, of a as if it were u, or of tanh a."""
 
-        def change(
-            policy: Policy, objective: Objective, rng: Noise, n: int = 1, kept=kept, more=more
-        ) -> Tensor:
-            Q = unsquashed(objective)
+    def change(
+        policy: Policy, objective: Objective, rng: Noise, n: int, first: int, second: int
+    ) -> Tensor:
+        """first, second: how often the log-determinants at u and at a are subtracted."""
+        Q = unsquashed(objective)
 
-            def f(u: Tensor) -> Tensor:
-                a = torch.tanh(u)
-                dets = (1 - kept) * log_det_tanh(u) - more * log_det_tanh(a)
-                return Q(u) - Q(a) + objective.alpha * dets
+        def f(u: Tensor) -> Tensor:
+            a = torch.tanh(u)
+            log_dets = (1 - first) * log_det_tanh(u) - second * log_det_tanh(a)
+            return Q(u) - Q(a) + objective.alpha * log_dets
 
-            return expectation(policy, f, rng, n)
+        return expectation(policy, f, rng, n)
 
-        yield Slip(Suspect("tanh_twice_in_action", 1.0, says=says), ((1.0, change),))
+    for first, second in ((1, 0), (0, 1), (1, 1)):
+        surrogate = partial(change, first=first, second=second)
+        yield Slip(Suspect("tanh_twice_in_action", 1.0), ((1.0, surrogate),))
 
 
 def _of_density(wrong: Wrong, squashed: bool) -> Iterator[Slip]:
@@ -237,7 +238,8 @@ def is_squashed(policy: Policy, objective: Objective) -> bool:
         return False
     try:
         Q = unsquashed(objective)
-        near, far = (torch.stack([Q(x * torch.ones_like(a)), Q(-x * torch.ones_like(a))]) for x in FAR)
+        ends = torch.stack([torch.ones_like(a), -torch.ones_like(a)])
+        near, far = (Q(x * ends) for x in FAR)
     except Exception:  # a Q of the policy's own actions alone
         return False
     return bool(((far - near).abs() <= 1e-6 * (1 + near.abs())).all())

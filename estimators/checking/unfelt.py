@@ -5,7 +5,6 @@ That is seen, not guessed: the other entries do not matter, and a σ that is cut
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from estimators.checking.measured import FITS, Measured
@@ -18,7 +17,9 @@ def unfelt(measured: Measured, never: Tensor, parameters: Mapping[str, Tensor]) 
     never = never & (measured.bias.abs() > FITS * measured.error)
     if not never.any():
         return None
-    names = [name for name, zero in zip(labels(dict(parameters)), never.tolist(), strict=True) if zero]
+    names = [
+        name for name, zero in zip(labels(dict(parameters)), never.tolist(), strict=True) if zero
+    ]
     parts = unflatten(never, {name: tuple(p.shape) for name, p in parameters.items()})
     where = {name: _look_for(p, parts[name]) for name, p in parameters.items() if parts[name].any()}
     look = " and ".join(f"{what} on {name} or what is made of it" for name, what in where.items())

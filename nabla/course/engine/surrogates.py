@@ -17,8 +17,8 @@ from estimators import Categorical, Estimator, Noise, Objective, Policy, TooMany
 from estimators.checking.contract import examine
 from estimators.checking.diagnosis import diagnose
 from estimators.checking.faults import Fault
-from estimators.checking.measured import Measured
 from estimators.checking.meanings import MEANINGS
+from estimators.checking.measured import Measured
 from estimators.checking.subjects import subject
 from estimators.globals import preserved_globals
 from estimators.gradients import flat, labels, rows
