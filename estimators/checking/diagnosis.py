@@ -40,7 +40,7 @@ from estimators.policies import Policy
 
 SHOWN = 3  # slips that are not named
 TOLD = 16.0  # difference of two χ²: a likelihood ratio of e⁸
-SIZES = (2**8, 2**11, 2**14)  # actions a copy: most suspects are out by the first
+SIZES = (2**7, 2**10, 2**13)  # actions a copy: most suspects are out by the first
 
 
 def diagnose(measured: Measured, policy: Policy, objective: Objective) -> tuple[str, str] | None:
@@ -157,14 +157,17 @@ def _each_key_once(suspects: Sequence[Suspect]) -> list[Suspect]:
 
 
 def scores_of(policy: Policy) -> Tensor:
-    """∇ log π at all actions, or at more of them than there are parameters: [m, p]."""
+    """∇ log π of each state at all actions, or at more of them than a state has parameters:
+    [m, p]."""
     policy = policy.detach().map(torch.Tensor.double)
-    count = 2 * sum(p.numel() for p in policy.parameters().values()) + 8
-    a = (
-        policy.nodes()[0]
-        if policy.discrete
-        else policy.sample(count, Noise(14, policy.like.device))
-    )
+    batch, parameters = policy.batch, policy.parameters().values()
+    rng = Noise(14, policy.like.device)
+    count = 2 * sum(p.numel() for p in parameters) // batch.numel() + 8
+    a = policy.nodes()[0] if policy.discrete else policy.sample(count, rng)
     copies = rows(policy, len(a))
     with torch.enable_grad():
-        return flat_rows(row_gradients(copies.log_prob(a), copies)).cpu()
+        scores = flat_rows(row_gradients(copies.log_prob(a), copies)).cpu()
+    states = torch.arange(batch.numel()).view(batch)
+    owner = [states.view(*batch, *(1,) * (p.ndim - len(batch))).expand_as(p) for p in parameters]
+    of = torch.cat([each.flatten() for each in owner])
+    return torch.cat([torch.where(of == state, scores, 0.0) for state in states.flatten()])

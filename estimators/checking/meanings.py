@@ -19,7 +19,7 @@ MEANINGS = {
     "entropy_per_action": "log π is averaged over the actions of an estimate, then multiplied with "
     "each one's score: look for log_prob.mean() inside the cost",
     "alpha_forgotten": "α is forgotten (taken as 1)",
-    "entropy_weight": "the entropy term has another weight than α",
+    "entropy_weight": "the weight of the entropy term is not α",
     "attached_cost": "the cost is left attached: the entropy term counts twice",
     "log_det_forgotten": "the log-determinant of tanh is forgotten",
     "log_det_twice": "the log-determinant of tanh is applied once too often",

@@ -17,8 +17,8 @@ from estimators.noise import Noise, Sobol
 from estimators.objective import Objective
 from estimators.policies import Policy
 
-ROWS = 16
-WIDER = 1.3  # of Student's t with ROWS − 1 degrees of freedom, beside the normal
+ROWS = 32
+WIDER = 1.2  # of Student's t with ROWS − 1 degrees of freedom, beside the normal
 ROUNDING = 64.0  # units of the last place
 
 

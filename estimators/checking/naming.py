@@ -15,8 +15,9 @@ from estimators.checking.unfelt import unfelt
 from estimators.checking.verdict import Evidence
 from estimators.gradients import flat
 
-SHARP, MOST = 2**17, 2**20  # estimates
-SLOW_SHARP, SLOW_MOST = 2**12, 2**14
+SHARP, SLOW_SHARP = 2**15, 2**12  # estimates
+MOST = 2**22  # numbers in them; an eighth where the gradient is measured as well
+SLOW_MOST = 2**14
 
 
 def diagnosis(case: Case, known: Known, failed: Evidence) -> tuple[str | None, Evidence | None]:
@@ -59,7 +60,9 @@ def _by_draws(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> N
     """From draws of its own; more of them where that would tell slips apart that fit."""
     least = failed.numbers.get("estimates", 0)
     more: Tensor | float = 0.0 if failed.rung == "contract" else slack(case, known)
-    sharp, most = (SHARP, MOST) if case.subject.fast else (SLOW_SHARP, SLOW_MOST)
+    sharp, most = SLOW_SHARP, SLOW_MOST
+    if case.subject.fast:
+        sharp, most = SHARP, MOST // len(case.labels) // (8 if known.exact is None else 1)
     count = max(sharp, min(least, most))
     while True:
         known.sampler.sharpen(count)
