@@ -115,7 +115,9 @@ def scored(setting, log_prob, advantage, n=1):
 
     def loss(p):
         with torch.no_grad():
-            a = torch.multinomial(p["logits"].softmax(-1).reshape(-1, p["logits"].shape[-1]), n, True)
+            a = torch.multinomial(
+                p["logits"].softmax(-1).reshape(-1, p["logits"].shape[-1]), n, True
+            )
             a = a.T.reshape(n, *p["logits"].shape[:-1])
             cost = setting.alpha * Choice(logits=p["logits"]).log_prob(a) - setting.Q(a)
         return (advantage(cost) * log_prob(p["logits"], a)).mean()
