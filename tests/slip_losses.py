@@ -149,3 +149,23 @@ def atanh_of_clamp(setting, margin):
         return pi.log_prob(back) - log_det(back)
 
     return pathwise(setting, density)
+
+
+def replayed(setting, old, weighted=False):
+    """A score function at four actions of an older policy, with or without their weights."""
+
+    def density(p):
+        return Choice(logits=p["logits"]) if "logits" in p else Normal(p["mu"], p["log_std"].exp())
+
+    def log_prob(p, a):
+        each = density(p).log_prob(a)
+        return each if "logits" in p else each.sum(-1)
+
+    def loss(p):
+        with torch.no_grad():
+            a = density(old.parameters()).sample((4,))
+            cost = setting.alpha * log_prob(p, a) - setting.Q(a)
+            ratio = (log_prob(p, a) - log_prob(old.parameters(), a)).exp() if weighted else 1.0
+        return (ratio * cost * log_prob(p, a)).mean()
+
+    return loss

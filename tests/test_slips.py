@@ -17,6 +17,7 @@ from slip_losses import (
     pathwise,
     random_choice,
     random_gaussian,
+    replayed,
     right,
     scored,
     tanh_twice,
@@ -161,6 +162,31 @@ def test_logits_for_their_log_softmax():
         return (prob * (made.alpha * p["logits"] - q)).sum(-1).mean()
 
     assert judged(loss, made).diagnosis == "unnormalised"
+
+
+# --- replayed actions ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [random_gaussian, random_choice])
+def test_actions_of_an_older_policy_need_weights(make):
+    made = make(6)
+    old = made.policy.map(lambda p: p + torch.linspace(0.3, -0.2, p.shape[-1]).to(p))
+    verdict = judged(replayed(made, old), made)
+    assert (verdict.status, verdict.diagnosis) == ("biased", "off_policy"), str(verdict)
+    assert judged(replayed(made, old, weighted=True), made).status != "biased"
+    halved = judged(lambda p: replayed(made, made.policy)(p) / 2, made)
+    assert halved.diagnosis == "factor", str(halved)  # of the policy itself: nothing is replayed
+
+
+def test_an_estimator_with_actions_of_another_policy():
+    made = random_gaussian(6, d=2)
+
+    def older(policy, objective, rng, n=1):
+        a = policy.map(lambda p: p + 0.2).sample(n, rng)
+        return (objective.cost(policy, a).detach() * policy.log_prob(a)).mean(0)
+
+    verdict = judged(older, made)
+    assert (verdict.status, verdict.diagnosis) == ("biased", "off_policy"), str(verdict)
 
 
 # --- weights of the entropy term, and what they may mean ----------------------------------------

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from estimators.checking.case import Case
 from estimators.checking.diagnosis import Diagnosis, Named
-from estimators.checking.drawn import actions_drawn
+from estimators.checking.drawn import actions_drawn, draws
 from estimators.checking.meanings import MEANINGS
 from estimators.checking.measured import Measured
+from estimators.checking.off_policy import off_policy
 from estimators.checking.rungs import Known, node_limit, slack
 from estimators.checking.unfelt import unfelt
 from estimators.checking.verdict import Evidence
@@ -24,7 +25,8 @@ def diagnosis(case: Case, known: Known, failed: Evidence) -> tuple[str | None, E
     """The key of the slip, and a sentence, where there is something to say."""
     if failed.rung == "field":
         return None, None
-    n = known.use.n or actions_drawn(case.subject, case.policy)
+    seen = draws(case.subject, case.policy)
+    n = known.use.n if seen is None else actions_drawn(seen, case.policy)
     slips = Diagnosis(case.policy, case.objective, n)
     measured = _by_nodes if failed.rung == "nodes" else _by_draws
     found = measured(case, known, failed, slips)
@@ -35,6 +37,8 @@ def diagnosis(case: Case, known: Known, failed: Evidence) -> tuple[str | None, E
     if text or failed.rung == "contract":
         key = "zero_gradient" if failed.rung == "contract" else "no_gradient"
         return key, Evidence("diagnosis", "noted", text or MEANINGS[key])
+    if not found.perhaps and off_policy(case, seen):
+        return "off_policy", Evidence("diagnosis", "noted", MEANINGS["off_policy"] + how)
     text = found.text
     if slips.squashed and not found.perhaps:
         text += "; Q is given actions in (−1, 1): if it takes the environment's, give --low, --high"
