@@ -1,4 +1,4 @@
-"""Biases that are no known slip, from slight to gross: how often does `check` name one?
+"""Biases that are no known slip, from slight to gross, and slips that are: what does `check` name?
 
 Of a right estimator's g every estimate becomes A g, A = 1 + t E for a random E, or the cost gets a
 smooth extra term. t makes the largest entry's bias as many standard errors (of a mean of 2¹⁷
@@ -25,6 +25,36 @@ MATRICES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 EXTRA = "a smooth extra term"
 KINDS = (*MATRICES, EXTRA)
+
+
+def other_cost(change: Callable[[Objective], Objective]) -> Callable[..., Any]:
+    def slip(estimator: Any, objective: Objective) -> Any:
+        return lambda policy, _, rng, n=1: estimator(policy, change(objective), rng)
+
+    return slip
+
+
+def attached(estimator: Any, objective: Objective) -> Any:
+    def slip(policy: Policy, _: Objective, rng: Noise, n: int = 1) -> Tensor:
+        a = policy.sample(1, rng)
+        return (objective.cost(policy, a) * policy.log_prob(a)).mean(0)
+
+    return slip
+
+
+# By the key that is right: another sentence with the same mean may be named beside it.
+SLIPS: dict[str, Callable[[Any, Objective], Any]] = {
+    "sign": lambda estimator, objective: (
+        lambda policy, _, rng, n=1: -estimator(policy, objective, rng)
+    ),
+    "missing_entropy": other_cost(lambda o: Objective(o.Q, 0.0)),
+    "sign_of_entropy": other_cost(lambda o: Objective(o.Q, -o.alpha)),
+    "alpha_forgotten": other_cost(lambda o: Objective(o.Q, 1.0)),
+    "attached_cost": attached,
+    "factor": lambda estimator, objective: (
+        lambda policy, _, rng, n=1: 0.9 * estimator(policy, objective, rng)
+    ),
+}
 
 
 def biased(kind: str, estimator: Any, policy: Policy, objective: Objective, seed: int) -> Any:

@@ -43,11 +43,12 @@ from estimators import (
 )
 from estimators.checking.diagnosis import Diagnosis, scores_of
 from estimators.checking.fitted import of_n
+from estimators.checking.known_slips import is_squashed, slips
 from estimators.checking.meanings import MEANINGS
 from estimators.checking.means import ROWS, mean_of
 from estimators.checking.measured import FITS, Measured, plus_minus
 from estimators.checking.slips import SLIPS
-from estimators.checking.suspects import Suspect, is_squashed, slips
+from estimators.checking.suspects import Suspect
 from estimators.gradients import flat
 from estimators.quadrature import exact_mean
 

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from estimators.checking.means import every_action
 from estimators.objective import log_det_tanh
 from estimators.policies import Categorical, Policy
 
@@ -93,7 +94,10 @@ def _through_clamp(margin: float) -> LogProb:
 
 def _of_probabilities(policy: Policy) -> Iterator[Wrong]:
     """log clamp(π, low, high), wherever both bounds cut some action off."""
-    _, p = policy.detach().nodes()  # [m, *batch]
+    every = every_action(policy.detach())
+    if every is None:
+        return
+    p = every[1]  # [m, *batch]
     for low in (None, *(x for x in LOWEST if bool((p < x).any()))):
         for high in (None, *(x for x in HIGHEST if bool((p > x).any()))):
             cut = (p < (low or 0.0)) | (p > (high or 1.0))

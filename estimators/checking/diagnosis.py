@@ -21,18 +21,11 @@ import torch
 from torch import Tensor
 
 from estimators.checking.fitted import numbers, of_n, scale_of_sigma
+from estimators.checking.known_slips import entropy_terms, is_squashed, slips
 from estimators.checking.meanings import MEANINGS
-from estimators.checking.means import ROWS
+from estimators.checking.means import ROWS, every_action
 from estimators.checking.measured import Measured, plus_minus
-from estimators.checking.suspects import (
-    LIMIT,
-    Means,
-    Slip,
-    Suspect,
-    entropy_terms,
-    is_squashed,
-    slips,
-)
+from estimators.checking.suspects import Means, Slip, Suspect
 from estimators.gradients import flat_rows, row_gradients, rows
 from estimators.noise import Noise
 from estimators.objective import Objective
@@ -40,6 +33,7 @@ from estimators.policies import Policy
 
 SHOWN = 3  # slips that are not named
 TOLD = 16.0  # difference of two χ²: a likelihood ratio of e⁸
+LIMIT = 2**20  # numbers that Q is given for one mean
 SIZES = (2**7, 2**10, 2**13)  # actions a copy: most suspects are out by the first
 
 
@@ -92,6 +86,7 @@ class Diagnosis:
     def __init__(self, policy: Policy, objective: Objective, n: int | None = None) -> None:
         self.means, self.n = Means(policy, objective), n
         self.slips = list(slips(policy, objective, n))
+        self.entropy = list(entropy_terms(policy, objective))
         self.scores = scores_of(policy)
         self.squashed = is_squashed(policy, objective)
         numbers = ROWS * policy.batch.numel() * max(1, policy.dim)
@@ -118,8 +113,7 @@ class Diagnosis:
 
     def _numbers(self, measured: Measured) -> list[Suspect]:
         alpha = torch.as_tensor(self.means.objective.alpha)
-        terms = entropy_terms(self.means.policy, self.means.objective)
-        entropy = [self.means.suspect(slip, self.sizes[-1]) for slip in terms]
+        entropy = [self.means.suspect(slip, self.sizes[-1]) for slip in self.entropy]
         known = [s for s in entropy if s is not None]
         return _fitting(numbers(measured, alpha, known), measured)
 
@@ -163,7 +157,8 @@ def scores_of(policy: Policy) -> Tensor:
     batch, parameters = policy.batch, policy.parameters().values()
     rng = Noise(14, policy.like.device)
     count = 2 * sum(p.numel() for p in parameters) // batch.numel() + 8
-    a = policy.nodes()[0] if policy.discrete else policy.sample(count, rng)
+    every = every_action(policy)
+    a = policy.sample(count, rng) if every is None else every[0]
     copies = rows(policy, len(a))
     with torch.enable_grad():
         scores = flat_rows(row_gradients(copies.log_prob(a), copies)).cpu()

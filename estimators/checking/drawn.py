@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from estimators.checking.means import every_action
 from estimators.checking.subjects import Subject
 from estimators.globals import seeded_globals
 from estimators.gradients import leaves
@@ -61,8 +62,8 @@ def drawn_elsewhere(seen: Draws, policy: Policy) -> bool:
     """Whether some actions are drawn, and none of them from π."""
     policy = policy.detach().map(torch.Tensor.double)
     own: tuple[Tensor, ...]
-    if policy.discrete:
-        own = (policy.nodes()[1].movedim(0, -1),)  # [*batch, A]
+    if (every := every_action(policy)) is not None:
+        own = (every[1].movedim(0, -1),)  # [*batch, A]
         laws: list[tuple[Tensor, ...]] = [(p,) for p in seen.probabilities]
     elif isinstance(policy, Gaussian):
         own, laws = (policy.mu, policy.log_std.exp()), list(seen.normals)

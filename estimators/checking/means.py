@@ -15,10 +15,11 @@ from estimators.gradients import Estimator, flat_rows, per_sample_gradients
 from estimators.moments import Moments
 from estimators.noise import Noise, Sobol
 from estimators.objective import Objective
-from estimators.policies import Policy
+from estimators.policies import Policy, TooManyNodes
 
 ROWS = 32
 WIDER = 1.2  # of Student's t with ROWS − 1 degrees of freedom, beside the normal
+FEW = 2**10  # actions to enumerate
 ROUNDING = 64.0  # units of the last place
 
 
@@ -35,10 +36,22 @@ def mean_of(
     return seen.mean, WIDER * seen.sem + ROUNDING * eps * seen.mean.abs().max()
 
 
+def every_action(policy: Policy) -> tuple[Tensor, Tensor] | None:
+    """All actions with their probabilities, attached; None unless they are few."""
+    if not policy.discrete:
+        return None
+    try:
+        first = (0,) * len(policy.batch)
+        count = len(policy.detach().map(lambda p: p[first]).nodes()[0])
+        return policy.nodes() if count <= FEW else None
+    except TooManyNodes:
+        return None
+
+
 def expectation(policy: Policy, f: Callable[[Tensor], Tensor], rng: Noise, n: int) -> Tensor:
     """A surrogate for ∇E_π[f(a)]: enumerated, pathwise, or by score; f may hold θ as well."""
-    if policy.discrete:
-        a, w = policy.nodes()
+    if (every := every_action(policy)) is not None:
+        a, w = every
         return (w * f(a)).sum(0)
     try:
         return f(policy.rsample(n, rng)).mean(0)
@@ -56,8 +69,8 @@ def scored(
     n: int,
 ) -> Tensor:
     """stop(cost(a)) · log_prob(a): a score function."""
-    if policy.discrete:
-        a, w = policy.detach().nodes()
+    if (every := every_action(policy.detach())) is not None:
+        a, w = every
         return (w * cost(a).detach() * log_prob(a)).sum(0)
     a = policy.sample(n, rng)
     return (cost(a).detach() * log_prob(a)).mean(0)
