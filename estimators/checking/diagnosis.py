@@ -1,160 +1,168 @@
 """Which known slip explains a mean that is not the gradient? Numbers are compared, not code.
 
-Of all suspects (`estimators.checking.suspects`) that fit the best is named, and whatever fits as
-well; where none does, a factor or a weight may. G is the gradient, and of a suspect's mean
+G is the gradient, b = mean − G the bias that was measured, b_s the one that a suspect has
+(`estimators.checking.suspects`). A slip is named if
 
-    χ² = Σ_i ((m_i − mean_i)/error_i)²,   told apart if they differ by TOLD
+    |b_i − b_s,i| ≤ FITS · error_i in every entry i                       it fits, and
+    Π_i max(1, |b_s,i| / (FITS · error_i)) ≥ CHANCE                       by no accident:
+
+the product is how many times smaller than the bias the room is that it had to hit: a neighbour
+would have been rejected. Entries that say nothing new do not count: those that hang together (all
+logits moved alike are the same policy), and one for each number fitted to the data. Of what fits,
+all within TOLD of the best in χ² = Σ_i ((b_i − b_s,i)/error_i)² are named.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from estimators.checking.fitted import numbers, of_n, scale_of_sigma
+from estimators.checking.known_slips import entropy_terms, is_squashed, slips
 from estimators.checking.meanings import MEANINGS
-from estimators.checking.suspects import (
-    Suspect,
-    entropy_terms,
-    of_entropy,
-    of_estimators,
-    of_log_det,
-)
-from estimators.gradients import Gradient, flat
+from estimators.checking.means import ROWS, every_action
+from estimators.checking.measured import Measured, plus_minus
+from estimators.checking.suspects import Means, Slip, Suspect
+from estimators.gradients import flat_rows, row_gradients, rows
+from estimators.noise import Noise
 from estimators.objective import Objective
-from estimators.policies import Gaussian, Policy
+from estimators.policies import Policy
 
-FITS = 4.5  # standard errors
+SHOWN = 3  # slips that are not named
 TOLD = 16.0  # difference of two χ²: a likelihood ratio of e⁸
+LIMIT = 2**20  # numbers that Q is given for one mean
+SIZES = (2**7, 2**10, 2**13)  # actions a copy: most suspects are out by the first
+
+
+def diagnose(measured: Measured, policy: Policy, objective: Objective) -> tuple[str, str] | None:
+    """The key of the slip that fits best, and a sentence that names all that fit as well."""
+    found = Diagnosis(policy, objective, measured.n).of(measured)
+    return (found.slips[0].key, found.text) if found.slips else None
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """A mean with its standard error (of the exact gradient too), flattened; n where it is known.
-    reference: the standard error of the gradient, where that is measured as well."""
+class Named:
+    """The slips that are named, the best first, each key once; perhaps: what fits, but may do so by
+    accident. more: how many times as many draws would tell."""
 
-    mean: Tensor
-    error: Tensor
-    n: int | None = None
-    reference: Tensor | float = 0.0
+    measured: Measured
+    slips: Sequence[Suspect] = ()
+    perhaps: Sequence[Suspect] = ()
+    more: float = 1.0
 
     @property
-    def both(self) -> Tensor:
-        """Of the mean and the gradient together."""
-        return (self.error**2 + torch.as_tensor(self.reference) ** 2).sqrt()
+    def text(self) -> str:
+        if self.slips:
+            return ", or ".join(self._said(slip) for slip in self.slips)
+        if self.perhaps:
+            known = ", or ".join(MEANINGS[slip.key] for slip in self.perhaps[:SHOWN])
+            return f"too little is known to name a slip: it may be that {known}; or none of them"
+        return "no known slip has this mean"
 
-    def misfit(self, slip: Suspect, G: Tensor) -> float:
-        """χ², infinite where an entry is off by more than FITS of its errors."""
-        error = torch.as_tensor(slip.error + abs(slip.factor) * self.reference)
-        z = (self.mean - slip.mean(G)).abs() / (self.error**2 + error**2).sqrt()
-        return float((z**2).sum()) if bool((z <= FITS).all()) else math.inf
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """What part of the slip's bias the measured one is."""
+        shares = [self.measured.share(slip) for slip in self.slips]
+        return {
+            "slips": [slip.key for slip in self.slips],
+            "share": [k for k, _ in shares],
+            "standard_error": [se for _, se in shares],
+        }
 
-
-def diagnose(
-    measured: Measured, policy: Policy, objective: Objective, exact: Gradient
-) -> tuple[str, str] | None:
-    """The key of the slip that fits best, and a sentence that names all that fit as well."""
-    found = Diagnosis(policy, objective).fitting(measured, flat(exact))
-    return (found[0].key, sentence(found)) if found else None
-
-
-def sentence(slips: Sequence[Suspect]) -> str:
-    return ", or ".join(slip.text for slip in slips)
+    def _said(self, slip: Suspect) -> str:
+        if slip.weight is None:
+            return slip.text
+        k, se = self.measured.share(slip)
+        part = plus_minus(1 + (slip.weight - 1) * k, abs(slip.weight - 1) * se)
+        return f"{slip.text} (entropy coefficient {part} of what it should be)"
 
 
 class Diagnosis:
     """The slips of one problem: their means are computed once, and only as far as needed."""
 
-    def __init__(self, policy: Policy, objective: Objective) -> None:
-        self.policy, self.objective = policy, objective
-        self.entropy = entropy_terms(policy, objective)
-        self.stages = [list(of_entropy(policy, objective, self.entropy))]
-        self.later = [of_estimators, of_log_det]  # what costs time
+    def __init__(self, policy: Policy, objective: Objective, n: int | None = None) -> None:
+        self.means, self.n = Means(policy, objective), n
+        self.slips = list(slips(policy, objective, n))
+        self.entropy = list(entropy_terms(policy, objective))
+        self.scores = scores_of(policy)
+        self.squashed = is_squashed(policy, objective)
+        numbers = ROWS * policy.batch.numel() * max(1, policy.dim)
+        self.sizes = [min(n, max(SIZES[0], LIMIT // numbers)) for n in SIZES]
 
-    def fitting(self, measured: Measured, G: Tensor) -> list[Suspect]:
-        """The slips that fit best and as well as that, each key once, the common ones first."""
-        stage = 0
-        while stage < len(self.stages) or self.later:
-            if stage == len(self.stages):
-                self.stages.append(list(self.later.pop(0)(self.policy, self.objective)))
-            if best := _best(measured, G, self.stages[stage]):
-                return best
-            stage += 1
-        fitted = [*self._weights(measured, G), *_factor(measured, G)]
-        return (
-            _best(measured, G, _factors_of_n(measured, G))
-            or _best(measured, G, _scale_of_sigma(G, self.policy))
-            or _best(measured, G, fitted)
-        )
+    def of(self, measured: Measured) -> Named:
+        perhaps: list[Suspect] = []
+        for fit in (self._known, self._of_n, self._numbers):  # the later say less
+            found = self._named(measured, fit(measured))
+            if found.slips:
+                return found
+            perhaps += found.perhaps
+        return Named(measured, (), perhaps, 4.0 if perhaps else 1.0)
 
-    def _weights(self, measured: Measured, G: Tensor) -> Iterator[Suspect]:
-        """mean = G + w·S with one w for all entries, of which more than one must matter."""
-        alpha = torch.as_tensor(self.objective.alpha)
-        for _, S, error in self.entropy if alpha.numel() == 1 else ():
-            se = measured.both
-            w = float((S * (measured.mean - G) / se**2).sum() / (S**2 / se**2).sum())
-            if int(((w * S).abs() > FITS * se).sum()) > 1:
-                text = f"the weight of the entropy term is {float(alpha) + w:.3g}, α is {alpha:.3g}"
-                yield Suspect("entropy_weight", 1.0, w * S, abs(w) * error, text)
+    def _known(self, measured: Measured) -> list[Suspect]:
+        fitting = (self._fitting(slip, measured) for slip in self.slips)
+        return [s for s in fitting if s is not None]
 
+    def _of_n(self, measured: Measured) -> list[Suspect]:
+        sigma = scale_of_sigma(measured.G, self.means.policy)
+        policy = self.means.policy
+        others = {policy.batch.numel(), policy.dim, policy.batch.numel() * (measured.n or 1)}
+        return _fitting([*of_n(measured, others), *sigma], measured)
 
-def more_draws(measured: Measured, G: Tensor, found: Sequence[Suspect]) -> float:
-    """How many times as many draws would tell the slips apart that fit."""
-    if not found or found[0].key in ("factor", "entropy_weight"):  # a fit of numbers: look again
-        return 4.0
-    gaps = [((found[0].mean(G) - s.mean(G)) / measured.both).square().sum() for s in found[1:]]
-    return max((3 * TOLD / float(g) if g else math.inf for g in gaps), default=1.0)
+    def _numbers(self, measured: Measured) -> list[Suspect]:
+        alpha = torch.as_tensor(self.means.objective.alpha)
+        entropy = [self.means.suspect(slip, self.sizes[-1]) for slip in self.entropy]
+        known = [s for s in entropy if s is not None]
+        return _fitting(numbers(measured, alpha, known), measured)
 
+    def _fitting(self, slip: Slip, measured: Measured) -> Suspect | None:
+        """With a mean as sharp as it takes to see that it does not fit."""
+        suspect = None
+        for n in self.sizes if slip.terms else self.sizes[:1]:
+            suspect = self.means.suspect(slip, n)
+            if suspect is None or measured.misfit(suspect) == math.inf:
+                return None
+        return suspect
 
-def _best(measured: Measured, G: Tensor, slips: Sequence[Suspect]) -> list[Suspect]:
-    """Those within TOLD of the best, if that is better by TOLD than the truth."""
-    misfits = [measured.misfit(slip, G) for slip in slips]
-    least = min(misfits, default=math.inf)
-    if not least < float((((measured.mean - G) / measured.both) ** 2).sum()) - TOLD:
-        return []
-    near = [slip for slip, misfit in zip(slips, misfits, strict=True) if misfit <= least + TOLD]
-    return list({slip.key: slip for slip in reversed(near)}.values())[::-1]
-
-
-def _factor_of(measured: Measured, G: Tensor) -> tuple[float, float, int]:
-    """c of mean = c·G, its standard error, and how many entries tell."""
-    se = measured.both
-    told = int((G.abs() > FITS * se).sum())
-    weight = se.clamp(min=float(se.max()) * 1e-6 + 1e-300) ** -2
-    size = float((weight * G * G).sum())
-    if not told or not size:
-        return 1.0, math.inf, 0
-    return float((weight * measured.mean * G).sum()) / size, size**-0.5, told
+    def _named(self, measured: Measured, fit: Sequence[Suspect]) -> Named:
+        """Those within TOLD of the best, if that is better by TOLD than the truth."""
+        truth = float((measured.bias / measured.error).square().sum())
+        better = [s for s in fit if measured.misfit(s) < truth - TOLD]
+        sure = [s for s in better if measured.sure(s, self.scores)]
+        if not sure:
+            return Named(measured, (), _each_key_once(better))
+        least = min(measured.misfit(s) for s in sure)
+        near = [s for s in sure if measured.misfit(s) <= least + TOLD]
+        each = _each_key_once(near)
+        biases = [s.bias(measured.G) for s in each]
+        gaps = [float(((biases[0] - b) / measured.error).square().sum()) for b in biases[1:]]
+        more = max((3 * TOLD / gap if gap else math.inf for gap in gaps), default=1.0)
+        return Named(measured, each, (), more)
 
 
-def _factors_of_n(measured: Measured, G: Tensor) -> list[Suspect]:
-    c, se, told = _factor_of(measured, G)
-    close = 4 * se + 1e-6
-    slips: dict[str, Suspect] = {}
-    for n in [measured.n] if measured.n else range(2, 101):
-        for key, value in (("factor_1-1/n", 1 - 1 / n), ("factor_n", n), ("factor_1/n", 1 / n)):
-            if told and n > 1 and abs(c - value) <= close and close < abs(1 - value) / 2:
-                text = f"{MEANINGS[key]} (n = {n}, factor {c:.4g})"
-                slips.setdefault(key, Suspect(key, c, torch.zeros_like(G), _unit(G), text))
-    return list(slips.values())
+def _fitting(suspects: Iterable[Suspect], measured: Measured) -> list[Suspect]:
+    return [s for s in suspects if measured.misfit(s) < math.inf]
 
 
-def _factor(measured: Measured, G: Tensor) -> Iterator[Suspect]:
-    """One c for all entries, of which more than one must matter."""
-    c, _, told = _factor_of(measured, G)
-    if told > 1 and abs(c) >= 1e-3:
-        text = f"{MEANINGS['factor']}, {c:.4g}"
-        yield Suspect("factor", c, torch.zeros_like(G), _unit(G), text)
+def _each_key_once(suspects: Sequence[Suspect]) -> list[Suspect]:
+    return list({s.key: s for s in reversed(suspects)}.values())[::-1]
 
 
-def _unit(G: Tensor) -> float:
-    return 1e-12 * float(G.abs().max())
-
-
-def _scale_of_sigma(G: Tensor, policy: Policy) -> list[Suspect]:
-    if not isinstance(policy, Gaussian):
-        return []
-    mu, log_std = G.split([policy.mu.numel(), policy.log_std.numel()])
-    sigma = flat({"log_std": policy.log_std}).exp()
-    return [Suspect("sigma_for_log_std", 0.0, torch.cat([mu, log_std / sigma]), 1e-12)]
+def scores_of(policy: Policy) -> Tensor:
+    """∇ log π of each state at all actions, or at more of them than a state has parameters:
+    [m, p]."""
+    policy = policy.detach().map(torch.Tensor.double)
+    batch, parameters = policy.batch, policy.parameters().values()
+    rng = Noise(14, policy.like.device)
+    count = 2 * sum(p.numel() for p in parameters) // batch.numel() + 8
+    every = every_action(policy)
+    a = policy.sample(count, rng) if every is None else every[0]
+    copies = rows(policy, len(a))
+    with torch.enable_grad():
+        scores = flat_rows(row_gradients(copies.log_prob(a), copies)).cpu()
+    states = torch.arange(batch.numel()).view(batch)
+    owner = [states.view(*batch, *(1,) * (p.ndim - len(batch))).expand_as(p) for p in parameters]
+    of = torch.cat([each.flatten() for each in owner])
+    return torch.cat([torch.where(of == state, scores, 0.0) for state in states.flatten()])

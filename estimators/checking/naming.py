@@ -6,53 +6,82 @@ import torch
 from torch import Tensor
 
 from estimators.checking.case import Case
-from estimators.checking.diagnosis import Diagnosis, Measured, more_draws, sentence
-from estimators.checking.faults import blamed
+from estimators.checking.diagnosis import Diagnosis, Named
+from estimators.checking.drawn import actions_drawn, draws
+from estimators.checking.meanings import MEANINGS
+from estimators.checking.measured import Measured
+from estimators.checking.off_policy import off_policy
 from estimators.checking.rungs import Known, node_limit, slack
-from estimators.checking.suspects import Suspect
+from estimators.checking.unfelt import unfelt
 from estimators.checking.verdict import Evidence
 from estimators.gradients import flat
 
-SHARP, MOST = 2**17, 2**19  # estimates
-SLOW_SHARP, SLOW_MOST = 2**12, 2**14
+SHARP, SLOW_SHARP = 2**15, 2**12  # estimates
+MOST = 2**22  # numbers in them; an eighth where the gradient is measured as well
+SLOW_MOST = 2**14
 
 
 def diagnosis(case: Case, known: Known, failed: Evidence) -> tuple[str | None, Evidence | None]:
     """The key of the slip, and a sentence, where there is something to say."""
     if failed.rung == "field":
         return None, None
-    with blamed("Q"):
-        slips = Diagnosis(case.policy, case.objective)
-    found = (_by_nodes if failed.rung == "nodes" else _by_draws)(case, known, failed, slips)
-    if failed.rung == "contract" and not found:  # what the contract found says enough
-        return "zero_gradient", None
-    text = sentence(found) if found else "no known slip has this mean"
+    seen = draws(case.subject, case.policy)
+    n = known.use.n if seen is None else actions_drawn(seen, case.policy)
+    slips = Diagnosis(case.policy, case.objective, n)
+    measured = _by_nodes if failed.rung == "nodes" else _by_draws
+    found = measured(case, known, failed, slips)
     how = " (by a measured reference)" if known.exact is None else ""
-    return found[0].key if found else None, Evidence("diagnosis", "noted", text + how)
+    if found.slips:
+        return found.slips[0].key, Evidence("diagnosis", "noted", found.text + how, found.numbers)
+    text = unfelt(found.measured, _never(known), case.policy.parameters())
+    if text or failed.rung == "contract":
+        key = "zero_gradient" if failed.rung == "contract" else "no_gradient"
+        return key, Evidence("diagnosis", "noted", text or MEANINGS[key])
+    if not found.perhaps and off_policy(case, seen):
+        return "off_policy", Evidence("diagnosis", "noted", MEANINGS["off_policy"] + how)
+    text = found.text
+    if slips.squashed and not found.perhaps:
+        text += "; Q is given actions in (−1, 1): if it takes the environment's, give --low, --high"
+    return None, Evidence("diagnosis", "noted", text + how)
 
 
-def _by_nodes(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> list[Suspect]:
+def _never(known: Known) -> Tensor:
+    """Whether the gradient by an entry was zero in every draw."""
+    never = ~known.sampler.pilot.any(0)
+    sharp = known.sampler.sharp
+    return never & (sharp.mean[1] == 0) & (sharp.m2[1] == 0) if sharp.n else never
+
+
+def _by_nodes(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> Named:
     assert known.exact is not None
+    G = flat(known.exact)
     mean = torch.tensor(failed.numbers["mean"], dtype=torch.float64)
     error = node_limit(case, known, failed.numbers["error"]) / 4
-    measured = Measured(mean, error + 1e-12, known.use.n)
-    with blamed("Q"):
-        return slips.fitting(measured, flat(known.exact))
+    return slips.of(Measured(mean - G, error + 1e-12, G, n=slips.n))
 
 
-def _by_draws(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> list[Suspect]:
+def _by_draws(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> Named:
     """From draws of its own; more of them where that would tell slips apart that fit."""
     least = failed.numbers.get("estimates", 0)
     more: Tensor | float = 0.0 if failed.rung == "contract" else slack(case, known)
-    sharp, most = (SHARP, MOST) if case.subject.fast else (SLOW_SHARP, SLOW_MOST)
+    sharp, most = SLOW_SHARP, SLOW_MOST
+    if case.subject.fast:
+        sharp, most = SHARP, MOST // len(case.labels) // (8 if known.exact is None else 1)
     count = max(sharp, min(least, most))
     while True:
         known.sampler.sharpen(count)
-        mean, error, truth, of_truth = known.sampler.means()
-        measured = Measured(mean, error + more + 1e-12, known.use.n, of_truth)
-        with blamed("Q"):
-            found = slips.fitting(measured, truth)
-        wanted = math.ceil(min(count * max(1.0, more_draws(measured, truth, found)), 2 * most))
+        found = slips.of(_measured(known, more, slips.n))
+        wanted = math.ceil(min(count * max(1.0, found.more), 2 * most))
         if not count < wanted <= most:
             return found
         count = wanted
+
+
+def _measured(known: Known, more: Tensor | float, n: int | None) -> Measured:
+    """more: what rounding and the exact gradient's own error explain."""
+    sharp = known.sampler.sharp
+    (bias, _, reference), (error, _, of_reference) = sharp.mean, sharp.sem
+    error = error + more + 1e-12
+    if known.exact is None:
+        return Measured(bias, error, reference, of_reference, n)
+    return Measured(bias, error, flat(known.exact), 0.0, n)

@@ -4,6 +4,10 @@ Their means are what a measured mean is compared with (`estimators.checking.diag
 them is in the catalogue.
 """
 
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -88,6 +92,27 @@ def attached_vargrad(policy: Policy, objective: Objective, rng: Noise, n: int = 
     return objective.cost(policy, policy.rsample(n, rng)).var(0) / 2
 
 
+def advantage_over_deviation(
+    policy: Policy,
+    objective: Objective,
+    rng: Noise,
+    n: int = 1,
+    *,
+    group: int,
+    correction: int,
+    over_states: bool = False,
+) -> Tensor:
+    """(c − mean)/std of a group's costs in the place of c: GRPO's advantage. over_states: the
+    group is that of all states of a batch."""
+    n = max(n // group, 1) * group
+    a = policy.sample(n, rng)  # [n, rows, *batch, d]
+    cost = objective.cost(policy, a).detach().unflatten(0, (-1, group))  # [n/group, group, rows, …]
+    axes = (1, *range(3, cost.ndim)) if over_states else (1,)
+    std = cost.std(axes, correction=correction, keepdim=True)
+    advantage = (cost - cost.mean(axes, keepdim=True)) / (std + 1e-8)
+    return (advantage.flatten(0, 1) * policy.log_prob(a)).mean(0)
+
+
 # The key of the diagnosis, the estimators that make this slip, the policies that can.
 SLIPS: dict[str, tuple[type[Policy], tuple[Estimator, ...]]] = {
     "discontinuous_q": (Policy, (reparameterization,)),
@@ -99,3 +124,34 @@ SLIPS: dict[str, tuple[type[Policy], tuple[Estimator, ...]]] = {
         (attached_action, attached_action_and_cost, attached_vargrad),
     ),
 }
+GROUPS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 32, 64)  # where the loss does not say
+
+
+class Surrogate(NamedTuple):
+    """says: which of several. independent: it is no mean over n actions, those go together."""
+
+    key: str
+    estimator: Estimator
+    says: str = ""
+    independent: bool = False
+
+
+def surrogates(policy: Policy, n: int | None) -> Iterator[Surrogate]:
+    """Those that this policy's losses can be."""
+    for key, (kind, estimators) in SLIPS.items():
+        for estimator in estimators if isinstance(policy, kind) else ():
+            yield Surrogate(key, estimator, independent=estimator is attached_vargrad)
+    states = policy.batch.numel()
+    for group in GROUPS if n is None else (n,):
+        for correction in (1, 0):
+            for over_states in (False, True) if states > 1 else (False,):
+                count = group * (states if over_states else 1)
+                if count > 1:
+                    slip = partial(
+                        advantage_over_deviation,
+                        group=group,
+                        correction=correction,
+                        over_states=over_states,
+                    )
+                    says = f"a group of {count}"
+                    yield Surrogate("advantage_over_deviation", slip, says, independent=True)

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from estimators import Categorical, Estimator, Noise, Objective, Policy, TooManyNodes
 from estimators.checking.contract import examine
-from estimators.checking.diagnosis import Measured, diagnose
+from estimators.checking.diagnosis import diagnose
 from estimators.checking.faults import Fault
 from estimators.checking.meanings import MEANINGS
+from estimators.checking.measured import Measured
 from estimators.checking.subjects import subject
 from estimators.globals import preserved_globals
 from estimators.gradients import flat, labels, rows
@@ -130,8 +131,9 @@ class Surrogate:
             same.sort(key=lambda key: not _agree(mine, self._of(key, policy, objective, exact)))
         if same:
             return same[0], self.slips[same[0]].hints
-        measured = Measured(flat(mean), torch.full_like(flat(mean), mean.error + 1e-12), n)
-        found = diagnose(measured, policy, objective, exact)
+        error = torch.full_like(flat(mean), mean.error + exact.error + 1e-12)
+        measured = Measured(flat(mean) - flat(exact), error, flat(exact), n=n)
+        found = diagnose(measured, policy, objective)
         if found is None:
             return None, ()
         key = found[0]
