@@ -1,6 +1,6 @@
 """How far `check` can be trusted: its false alarms and its power, measured. `make trust`.
 
-    python benchmarks/trust.py [--runs 2000] [--repeats 40] [--whole 200] [--slips 600]
+    python benchmarks/trust.py [--runs 2000] [--repeats 40] [--whole 200] [--hard 600] [--slips 600]
 
 Every finished run is a line of out/trust.jsonl, and is not done again: interrupt it as you like.
 Writes docs/trust.md and docs/trust.png; exit status 1 if the false alarms contradict the stated
@@ -18,6 +18,8 @@ from typing import Any
 
 import torch
 from tqdm import tqdm
+from trust_rare import BUDGET as RARE_BUDGET
+from trust_rare import KINDS as RARE
 from trust_report import write
 from trust_slips import BUDGET as SLIP_BUDGET
 from trust_slips import KINDS, SLIPS, biased
@@ -31,6 +33,7 @@ from estimators import (
     Noise,
     Objective,
     Policy,
+    Verdict,
     check,
     exact_moments,
     per_sample_gradients,
@@ -106,7 +109,21 @@ def whole(seed: int) -> dict[str, Any]:
     """The check as it is by default."""
     policy, objective, name = random_problem(seed)
     found = check(CATALOGUE[type(policy)][name], policy, objective, rng=Noise(seed))
-    return {"policy": type(policy).__name__, "name": name, "status": found.status}
+    said = {"name": name, "status": found.status, "rung": failed_at(found)}
+    return {"policy": type(policy).__name__, **said}
+
+
+def hard(key: str) -> dict[str, Any]:
+    """The whole check of a right loss on a problem that is hard on it; key: kind, run."""
+    kind, _, run = key.rpartition(" ")
+    thing, policy, objective = RARE[kind](random.Random(int(run)))
+    found = check(thing, policy, objective, rng=Noise(int(run)), budget=RARE_BUDGET)
+    return {"policy": kind, "status": found.status, "rung": failed_at(found)}
+
+
+def failed_at(found: Verdict) -> str:
+    """The rung that said no."""
+    return next((e.rung for e in found.evidence if e.outcome == "failed"), "")
 
 
 def power(key: str) -> dict[str, Any]:
@@ -161,12 +178,14 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=40)
     parser.add_argument("--whole", type=int, default=200, help="whole checks by default")
+    parser.add_argument("--hard", type=int, default=600, help="whole checks of each hard kind")
     parser.add_argument("--slips", type=int, default=600, help="checks of wrong estimators")
     options = parser.parse_args()
     torch.set_num_threads(1)
     mean, variance = exact_moments(reparameterization, LINE, CUBIC)
     alarms = collect("false alarm", list(range(options.runs)), false_alarm)
     defaults = collect("whole check", list(range(0, EVERY * options.whole, EVERY)), whole)
+    defaults += collect("hard", [f"{k} {i}" for i in range(options.hard) for k in RARE], hard)
     grid = [f"{bias} {run}" for bias in BIASES for run in range(options.repeats)]
     planted = collect("power", grid, power)
     nodes = collect("by nodes", list(map(str, BIASES)), by_nodes)
