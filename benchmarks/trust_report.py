@@ -35,8 +35,8 @@ mixtures, categoricals; quadratic, cubic and cosine costs, coupled, sometimes sq
 
 A rate of 1e-6 cannot be counted, so the sequential test is asked for {rate:g} and for a δ that it
 does not reach: its {looks} looks may spend {spent:.4f} of that. Of the whole checks \
-{whole_says}. False alarms by rung: {rungs}. The hard kinds are right losses and estimators where one
-action in 10 to 100,000 has a reward, where the critic is flat but for rare actions (ReLU, ramp,
+{whole_says}. False alarms by rung: {rungs}. The hard kinds are right losses and estimators where
+one action in 10 to 100,000 has a reward, where the critic is flat but for rare actions (ReLU, ramp,
 steep sigmoid), and where the policy is a distribution of torch's (Beta, Student-t, correlated).
 
 ## Power
