@@ -21,7 +21,9 @@ def used_in(problem: Problem, target: Target) -> dict[str, Any]:
     Q is given."""
     parameters = {k: p.tolist() for k, p in problem.policy.parameters().items()}
     alpha = torch.as_tensor(problem.objective.alpha, dtype=torch.float64).tolist()
-    used = {"policy": type(problem.policy).__name__, **parameters, "alpha": alpha}
+    states = problem.policy.batch.numel()
+    kind = type(problem.policy).__name__ + (f" × {states} states" if problem.policy.batch else "")
+    used = {"policy": kind, **parameters, "alpha": alpha}
     given = {*target.parameters, *target.settings, *(["alpha"] * (target.alpha is not None))}
     own = problem.name == target.problem and ":" in problem.name  # a Q without a policy
     defaults = [name for name in (*parameters, "alpha") if own and name not in given]
@@ -44,7 +46,8 @@ def _plain(value: object) -> object:
 
 def report(verdict: Verdict, problem: str, used: dict[str, Any]) -> str:
     lines = [f"{verdict.name} on {problem}: {verdict.status.upper()}", _assumed(**used), ""]
-    if verdict.diagnosis is not None:
+    sound = all(e.outcome == "passed" for e in verdict.evidence if e.rung == "problem")
+    if verdict.diagnosis is not None and sound:  # else the estimator has not been looked at
         said = next((e.text for e in verdict.evidence if e.rung == "diagnosis"), None)
         lines += [f"It looks like this slip: {said or MEANINGS[verdict.diagnosis]}.", ""]
     lines += [str(e) for e in verdict.evidence]
