@@ -176,7 +176,7 @@ def test_a_loss_that_vmap_cannot_run_is_called_one_by_one():
 
     objective = Objective(lambda a: (a**2).sum(-1), 0.0)
     assert check(loss, POLICY, objective, delta=0.2).status == "unbiased"
-    assert check(loss, POLICY, Objective(lambda a: (a**2).sum(-1), 0.2)).diagnosis == (
+    assert check(loss, POLICY, Objective(lambda a: (a**2).sum(-1), 1.0)).diagnosis == (
         "missing_entropy"
     )
 

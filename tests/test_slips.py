@@ -174,7 +174,8 @@ def test_actions_of_an_older_policy_need_weights(make):
     old = made.policy.map(lambda p: p + torch.linspace(0.3, -0.2, p.shape[-1]).to(p))
     verdict = judged(replayed(made, old), made)
     assert (verdict.status, verdict.diagnosis) == ("biased", "off_policy"), str(verdict)
-    assert judged(replayed(made, old, weighted=True), made).status != "biased"
+    weighted = replayed(made, old, weighted=True)
+    assert judged(weighted, made, budget=2**13).status != "biased"
     halved = judged(lambda p: replayed(made, made.policy)(p) / 2, made)
     assert halved.diagnosis == "factor", str(halved)  # of the policy itself: nothing is replayed
 
@@ -262,6 +263,13 @@ def test_without_entropy_there_is_no_slip_of_it(factor, d):
     assert "entropy" not in text(verdict)
 
 
+def test_without_entropy_none_is_forgotten_but_there_may_be_too_much():
+    made = random_gaussian(7, d=2, alpha=0.0)
+    verdict = judged(pathwise(replace(made, alpha=1.0), right(made)), made)
+    assert named(verdict) == ["entropy_weight"], str(verdict)
+    assert "α is 0)" in text(verdict)
+
+
 # --- what is not there is not named -------------------------------------------------------------
 
 
@@ -270,7 +278,8 @@ def test_a_factor_is_named_only_if_all_entries_have_it():
     shared = Measured(-G / 4, error, G, n=4)
     (slip,) = [s for s in of_n(shared, set()) if shared.misfit(s) < torch.inf]
     assert slip.key == "factor_1-1/n"
-    apart = Measured(-G * t(0.25, 0.25, 0.27), error, G, n=4)
+    across = t(0.005, 0.01, 0.0)  # G · across = 0: the factor that fits best is the same
+    apart = Measured(-G / 4 + across, error, G, n=4)
     assert not [s for s in of_n(apart, set()) if apart.misfit(s) < torch.inf]
 
 

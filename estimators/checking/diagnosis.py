@@ -3,13 +3,14 @@
 G is the gradient, b = mean − G the bias that was measured, b_s the one that a suspect has
 (`estimators.checking.suspects`). A slip is named if
 
-    |b_i − b_s,i| ≤ FITS · error_i in every entry i                       it fits, and
-    Π_i max(1, |b_s,i| / (FITS · error_i)) ≥ CHANCE                       by no accident:
+    |b_i − b_s,i| ≤ FITS · error_i in every entry i, |k − 1| ≤ FITS · error(k)     it fits, and
+    Π_i max(1, |b_s,i| / (FITS · error_i)) ≥ CHANCE                                by no accident:
 
-the product is how many times smaller than the bias the room is that it had to hit: a neighbour
-would have been rejected. Entries that say nothing new do not count: those that hang together (all
-logits moved alike are the same policy), and one for each number fitted to the data. Of what fits,
-all within TOLD of the best in χ² = Σ_i ((b_i − b_s,i)/error_i)² are named.
+k is how many times b_s is in b, by least squares; the product is how many times smaller than the
+bias the room is that it had to hit: a neighbour would have been rejected. Entries that say nothing
+new do not count: those that hang together (all logits moved alike are the same policy), and one for
+each number fitted to the data. Of what fits, all within TOLD of the best in
+χ² = Σ_i ((b_i − b_s,i)/error_i)² are named.
 """
 
 import math

@@ -16,13 +16,15 @@ DEPENDENT = 1e-9  # of its length, what an entry has of its own
 @dataclass(frozen=True, eq=False)
 class Measured:
     """A bias with its standard error, flattened, the gradient G, and the standard error of that,
-    where it is measured as well. n: actions that one estimate averages, where that is known."""
+    where it is measured as well. n: actions that one estimate averages, where that is known.
+    correlation: of the errors, [p, p]; where it is not known, they may all go together."""
 
     bias: Tensor
     error: Tensor
     G: Tensor
     reference: Tensor | float = 0.0
     n: int | None = None
+    correlation: Tensor | None = None
 
     @property
     def both(self) -> Tensor:
@@ -35,9 +37,11 @@ class Measured:
         return (self.error**2 + torch.as_tensor(suspect.error) ** 2 + more**2).sqrt()
 
     def misfit(self, suspect: Suspect) -> float:
-        """χ², infinite where an entry is off by more than FITS of its errors."""
+        """χ², infinite where an entry, or the share, is off by more than FITS of its errors."""
         z = (self.bias - suspect.bias(self.G)).abs() / self.errors(suspect)
-        return float((z**2).sum()) if bool((z <= FITS).all()) else math.inf
+        k, se = self.share(suspect)
+        fits = bool((z <= FITS).all()) and abs(k - 1) <= FITS * se
+        return float((z**2).sum()) if fits else math.inf
 
     def sure(self, suspect: Suspect, scores: Tensor) -> bool:
         """Whether it would be a wonder if it fitted by accident. scores: of some actions, [m, p]:
@@ -50,9 +54,14 @@ class Measured:
 
     def share(self, suspect: Suspect) -> tuple[float, float]:
         """k of b = k·b_s, and its standard error: 1 if it is the slip."""
-        mine = suspect.bias(self.G) / self.errors(suspect)
-        size = float(mine.square().sum())
-        return float((mine * self.bias / self.errors(suspect)).sum()) / size, size**-0.5
+        errors = self.errors(suspect)
+        v = suspect.bias(self.G) / errors
+        size = float(v.square().sum())
+        if not size:
+            return 1.0, math.inf
+        R = self.correlation
+        spread = v.abs().sum() if R is None else (v @ R @ v).clamp(min=0).sqrt()
+        return float((v * self.bias / errors).sum()) / size, float(spread) / size
 
 
 def plus_minus(x: float, se: float) -> str:

@@ -17,7 +17,7 @@ from estimators.checking.verdict import Evidence
 from estimators.gradients import flat
 
 SHARP, SLOW_SHARP = 2**15, 2**12  # estimates
-MOST = 2**22  # numbers in them; an eighth where the gradient is measured as well
+MOST = 2**22  # numbers in them; half where the gradient is measured as well
 SLOW_MOST = 2**14
 
 
@@ -66,7 +66,7 @@ def _by_draws(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> N
     more: Tensor | float = 0.0 if failed.rung == "contract" else slack(case, known)
     sharp, most = SLOW_SHARP, SLOW_MOST
     if case.subject.fast:
-        sharp, most = SHARP, MOST // len(case.labels) // (8 if known.exact is None else 1)
+        sharp, most = SHARP, MOST // len(case.labels) // (2 if known.exact is None else 1)
     count = max(sharp, min(least, most))
     while True:
         known.sampler.sharpen(count)
@@ -84,4 +84,12 @@ def _measured(known: Known, more: Tensor | float, n: int | None) -> Measured:
     error = error + more + 1e-12
     if known.exact is None:
         return Measured(bias, error, reference, of_reference, n)
-    return Measured(bias, error, flat(known.exact), 0.0, n)
+    R = _correlation(known.sampler.pilot)
+    return Measured(bias, error, flat(known.exact), 0.0, n, R)
+
+
+def _correlation(g: Tensor) -> Tensor:
+    """Of the entries of one estimate: those of a mean hang together as much."""
+    z = g - g.mean(0)
+    z = z / z.norm(dim=0).clamp(min=torch.finfo(g.dtype).tiny)
+    return (z.T @ z).fill_diagonal_(1.0)  # of what does not vary as well
