@@ -7,25 +7,39 @@ estimator's mean: no randomness, no flakes. All of it in float64, whatever the p
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from estimators.gradients import Estimator, Gradient, per_sample_gradients, unflatten
+from estimators.gradients import Estimator, Gradient, unflatten
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy, TooManyNodes, require_finite
 from estimators.quadrature.answer import Exact
-from estimators.quadrature.by_nodes import AGREEMENT, node_gradient
+from estimators.quadrature.by_nodes import (
+    AGREEMENT,
+    centred,
+    node_gradient,
+    require_no_contradiction,
+)
+from estimators.quadrature.features import breaks_of
 from estimators.quadrature.integration import FLOOR, integrate
-from estimators.quadrature.nodes import Draw, Nodes, category_sizes, discover, every_category
+from estimators.quadrature.nodes import (
+    Draw,
+    Function,
+    category_sizes,
+    discover,
+    every_category,
+    terms,
+)
+from estimators.quadrature.rounding import EPS, UNITS, rounding_of
 from estimators.quadrature.witnesses import CHUNK, contradicted
 from estimators.score import score_function
 from estimators.watching import Watched
 
 MAX_DRAWS = 3
 MAX_ROWS = 2**21
+NOISES = 64  # rounding, that two rules may disagree by
 ROUNDING = 64 * torch.finfo(torch.float64).eps
 
 
@@ -41,11 +55,16 @@ def exact_gradient(policy: Policy, objective: Objective, *, tolerance: float = R
     """
     require_finite(policy)
     policy, objective = _double(policy, objective)
+    estimator = centred(policy, objective)
     try:
-        _draws_within_reach(score_function, policy, objective)
+        draws, _ = _draws_within_reach(estimator, policy, objective)
     except TooManyNodes:  # the policy may have nodes of its own
         return node_gradient(policy, objective)
-    return _mean(score_function, policy, objective, tolerance=tolerance)
+    breaks = breaks_of(policy, objective, draws)
+    exact = _mean(estimator, policy, objective, tolerance=tolerance, breaks=breaks)
+    if policy.dim > 1 and breaks is not None:
+        require_no_contradiction(policy, objective, exact)
+    return exact
 
 
 def exact_or_none(
@@ -70,8 +89,9 @@ def exact_moments(
     """
     require_finite(policy)
     policy, objective = _double(policy, objective)
-    mean = _mean(estimator, policy, objective)
-    variance = _mean(estimator, policy, objective, about=mean)
+    breaks = breaks_of(policy, objective, discover(score_function, policy, objective))
+    mean = _mean(estimator, policy, objective, breaks=breaks)
+    variance = _mean(estimator, policy, objective, about=mean, breaks=breaks)
     contradicted(estimator, policy, objective, mean, variance)
     return mean, variance
 
@@ -100,11 +120,12 @@ def exact_mean(
             raise TooManyNodes(f"more than {evaluations:,} evaluations of Q; measure it instead")
         return q
 
-    return _mean(estimator, policy, Objective(Q, objective.alpha), about, tolerance)
+    objective = Objective(Q, objective.alpha)
+    return _mean(estimator, policy, objective, about, tolerance, policy.spikes())
 
 
 def exact_expectation(
-    f: Callable[[Gradient], Gradient],
+    f: Function,
     estimator: Estimator,
     policy: Policy,
     objective: Objective,
@@ -114,7 +135,24 @@ def exact_expectation(
     """E[f(g)] over the draws of one estimate g, flattened, by the same nodes; f maps rows
     {name: [rows, *batch, …]} to such rows. Raises TooManyNodes as `exact_mean`."""
     require_finite(policy)
-    return _integral(f, estimator, *_double(policy, objective), tolerance)[0]
+    policy, objective = _double(policy, objective)
+    return _integral(f, estimator, policy, objective, tolerance, policy.spikes())[0]
+
+
+def rounding(policy: Policy, objective: Objective) -> Tensor:
+    """How large what is summed in ∇J is, [entries]: its floating-point error is a few units of the
+    last place (2⁻⁵² in float64, 2⁻²³ in float32) times this, however little remains of the sum.
+
+    E|Δ(cost · ∇ log π)|, if everything in it moves by one such unit. See
+    `estimators.quadrature.rounding`.
+    """
+    require_finite(policy)
+    policy, objective = _double(policy, objective)
+    try:
+        draws, _ = _draws_within_reach(score_function, policy, objective)
+    except TooManyNodes:
+        return rounding_of(score_function, policy, objective) / EPS
+    return rounding_of(score_function, policy, objective, draws) / EPS
 
 
 def cross_examine(
@@ -130,55 +168,55 @@ def _mean(
     objective: Objective,
     about: Gradient | None = None,
     tolerance: float = ROUNDING,
+    breaks: Tensor | None = None,
 ) -> Exact:
     """E[g], or E[(g − about)²]."""
 
     def f(grads: Gradient) -> Gradient:
         return grads if about is None else {k: (g - about[k]) ** 2 for k, g in grads.items()}
 
-    value, error = _integral(f, estimator, policy, objective, tolerance)
+    value, error = _integral(f, estimator, policy, objective, tolerance, breaks)
     shapes = {name: p.shape for name, p in policy.parameters().items()}
     return Exact(unflatten(value, shapes), error)
 
 
 def _integral(
-    f: Callable[[Gradient], Gradient],
+    f: Function,
     estimator: Estimator,
     policy: Policy,
     objective: Objective,
     tolerance: float,
+    breaks: Tensor | None,
 ) -> tuple[Tensor, float]:
-    """E[f(g)], flattened, and its largest error."""
+    """E[f(g)], flattened, and its largest error. breaks: in the scalars of one sample."""
     draws, scalars = _draws_within_reach(estimator, policy, objective)
     k = every_category(draws)
-    combinations = len(k)
-    device = policy.like.device
 
-    def integrand(x: Tensor) -> Tensor:
-        """x: [m, scalars] -> [m, entries], summed over the categories."""
-        nodes = Nodes(draws, x.to(device), k.to(device), policy.batch)
-        grads = per_sample_gradients(estimator, policy, objective, nodes.count, nodes)
-        out = []
-        for g in f(grads).values():
-            w = torch.as_tensor(nodes.weight).to(g)
-            out.append((g * w.reshape(*w.shape, *(1,) * (g.ndim - w.ndim))).flatten(1))
-        return torch.cat(out, 1).cpu().unflatten(0, (len(x), combinations)).sum(1)
+    def integrand(x: Tensor) -> tuple[Tensor, Tensor]:
+        """x: [m, scalars] -> the sum over the categories, and that of sizes, [m, entries]."""
+        each = terms(f, estimator, policy, objective, draws, x, k)
+        return each.sum(1), each.abs().sum(1)
 
+    if breaks is not None:  # n samples, one after the other
+        samples, rest = divmod(scalars, breaks.shape[1])
+        breaks = None if rest or not samples else breaks.repeat(1, samples)
+    rounding = UNITS * rounding_of(estimator, policy, objective, draws, f)
     value, error, scale = integrate(
         integrand,
         scalars,
-        chunk=max(1, CHUNK // (combinations * max(1, policy.batch.numel()))),
-        limit=4 * MAX_ROWS // max(4, combinations),
+        chunk=max(1, CHUNK // (len(k) * max(1, policy.batch.numel()))),
+        limit=4 * MAX_ROWS // max(4, len(k)),
         tolerance=tolerance,
-        breaks=policy.spikes() if scalars == 1 else None,
+        noise=rounding,
+        breaks=breaks,
     )
-    if not (error <= AGREEMENT * scale.clamp(min=FLOOR)).all():
+    if not (error <= AGREEMENT * scale.clamp(min=FLOOR) + NOISES * rounding).all():
         raise TooManyNodes(
             f"two quadrature rules still disagree by {float(error.max()):.1e} (the scale is "
             f"{float(scale.max()):.1e}) for {scalars} scalar draw(s) at the limit of nodes; "
             "measure it instead"
         )
-    return value.to(device), float(error.max())
+    return value.to(policy.like.device), float((error + rounding).max())
 
 
 def _draws_within_reach(
