@@ -88,8 +88,8 @@ def _require_smooth(policy: Policy, objective: Objective) -> None:
         return
     if breaks_of(policy, objective, draws) is not None:
         raise TooManyNodes(
-            f"no exact gradient in d = {policy.dim}: the policy's nodes do not see the jumps, kinks "
-            "or narrow features of Q, or components much narrower than others; measure it instead"
+            f"no exact gradient in d = {policy.dim}: the policy's nodes do not see jumps, kinks or "
+            "narrow features of Q, or components much narrower than others; measure it instead"
         )
 
 
@@ -104,6 +104,6 @@ def require_no_contradiction(
         seen += Moments.of(flat_rows(grads).cpu())
     if ((seen.mean - exact).abs() > said.error + error + 6 * seen.sem).any():
         raise TooManyNodes(
-            f"no exact gradient in d = {policy.dim}: random draws contradict the nodes, for which Q "
-            "is not smooth enough"
+            f"no exact gradient in d = {policy.dim}: random draws contradict the nodes, for which "
+            "Q is not smooth enough"
         )

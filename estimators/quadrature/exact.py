@@ -200,7 +200,7 @@ def _integral(
     if breaks is not None:  # n samples, one after the other
         samples, rest = divmod(scalars, breaks.shape[1])
         breaks = None if rest or not samples else breaks.repeat(1, samples)
-    rounding = UNITS * rounding_of(estimator, policy, objective, draws, f)
+    rounding = UNITS * rounding_of(estimator, policy, objective, draws, f, breaks is None)
     value, error, scale = integrate(
         integrand,
         scalars,
@@ -213,8 +213,8 @@ def _integral(
     if not (error <= AGREEMENT * scale.clamp(min=FLOOR) + NOISES * rounding).all():
         raise TooManyNodes(
             f"two quadrature rules still disagree by {float(error.max()):.1e} (the scale is "
-            f"{float(scale.max()):.1e}) for {scalars} scalar draw(s) at the limit of nodes; "
-            "measure it instead"
+            f"{float(scale.max()):.1e}), heavy tails included, for {scalars} scalar draw(s) at the "
+            "limit of nodes; measure it instead"
         )
     return value.to(policy.like.device), float((error + rounding).max())
 

@@ -21,7 +21,7 @@ from estimators.policies import Policy, TooManyNodes
 from estimators.quadrature.nodes import Draw, Nodes, every_category
 
 LINE = 2**14  # points on a line ...
-SIGHT = 6.0  # ... over ε ∈ [−6, 6]: beyond, N(0, 1) has mass 2e-9
+SIGHT, SPREAD = 4.5, 1.6  # ... over ε ∈ [−4.5, 4.5], as dense as N(0, 1.6²)
 STENCILS = 2**14  # of five points, elsewhere
 STEP = 1e-2  # between them
 POINTS = 2**19  # at most, with every category and state
@@ -56,7 +56,7 @@ def breaks_of(policy: Policy, objective: Objective, draws: list[Draw]) -> Tensor
 
 def _on_a_line(Q: Callable[[Tensor], Tensor], columns: int) -> Tensor | None:
     """The first point, the middle and the last of each group of neighbours that are no cubic."""
-    x = torch.linspace(-SIGHT, SIGHT, min(LINE, POINTS // columns), dtype=torch.float64)
+    x = _closer_in_the_middle(min(LINE, POINTS // columns))
     q = Q(x[:, None])
     second, fourth = q.diff(n=2, dim=0).abs(), q.diff(n=4, dim=0).abs()  # of points i … i + 4
     around = max_pool1d(second.T, 7, 1, 3)[:, 1:-1].T
@@ -69,6 +69,13 @@ def _on_a_line(Q: Callable[[Tensor], Tensor], columns: int) -> Tensor | None:
     if len(first) > MANY:
         return x.new_zeros(0, 1)
     return x[torch.cat([first, (first + last) // 2, last])][:, None]
+
+
+def _closer_in_the_middle(count: int) -> Tensor:
+    """Points over [−SIGHT, SIGHT] as dense as N(0, SPREAD²)."""
+    ends = torch.special.ndtr(torch.tensor([-SIGHT, SIGHT], dtype=torch.float64) / SPREAD)
+    u = torch.linspace(float(ends[0]), float(ends[1]), count, dtype=torch.float64)
+    return SPREAD * torch.special.ndtri(u)
 
 
 def _in_space(Q: Callable[[Tensor], Tensor], columns: int, d: int) -> Tensor | None:

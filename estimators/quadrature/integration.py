@@ -20,7 +20,8 @@ Sums = tuple[Tensor, Tensor, Tensor]  # value, its error, and ∫|f|
 
 REACH = 12.0  # ε ∈ [−12, 12]: beyond, N(0, 1) has mass 4e-33
 NODES = 16  # a panel
-PANELS = {1: 64, 2: 8}  # to begin with, of a line, by dimensions
+PANELS = 64  # of a line, to begin with; finer in the middle, where the mass is
+ACROSS, SIDE = 8.0, 10  # lines of lines: ε ∈ [−8, 8], beyond a mass of 1e-15; panels to begin with
 GRIDS = {2: (12, 16, 24), 3: (4, 6, 8)}  # panels of a side
 MAX_PANELS = 512  # of a line, open at a time; more means that f is noise at this tolerance
 FLOOR = 1e-2  # a scale below this counts as this: a zero is a zero to within rounding
@@ -53,8 +54,8 @@ def integrate(
         return value, 8 * EPS * scale, scale
     if breaks is not None and dimensions > 2:
         raise TooManyNodes(
-            "jumps, kinks or features narrower than the nodes of a grid in three dimensions; "
-            "measure it instead"
+            "Q or log π has jumps, kinks or features narrower than a grid of nodes in three "
+            "dimensions; measure it instead"
         )
     if dimensions > 1:
         value, error, scale = _grids(f, dimensions, chunk, limit, tolerance, noise, breaks is None)
@@ -109,14 +110,14 @@ def _lines(
         finer = target[owner] / (4 * REACH * _density(x)[:, None])
         return _lines(f, at, axes[1:], finer, tolerance, noise)
 
-    panels = PANELS[before.shape[1] + len(axes)]
-    return _adaptive(along, len(before), panels, axes[0], target, tolerance, noise)
+    edges = _edges(before.shape[1] + len(axes))
+    return _adaptive(along, len(before), edges, axes[0], target, tolerance, noise)
 
 
 def _adaptive(
     f: Callable[[Tensor, Tensor], Tensor],
     lines: int,
-    panels: int,
+    edges: Tensor,
     breaks: Tensor,
     target: Tensor | None,
     tolerance: float,
@@ -127,10 +128,8 @@ def _adaptive(
     the first is a value, the second its error and the third |f|. What f gives, integrated, and |f|
     on the outermost panel and the one next to it, at both ends: [· + 4, lines, entries].
     """
-    t = torch.linspace(-1, 1, panels + 1, dtype=torch.float64)
-    edges = REACH * (t + t**3) / 2  # finer in the middle, where the mass is
     ends = edges[[0, 1, 2, -3, -2, -1]]
-    edges = torch.cat([edges, breaks.clamp(-REACH, REACH)]).sort().values
+    edges = torch.cat([edges, breaks.clamp(edges[0], edges[-1])]).sort().values
     edges = edges[torch.cat([torch.ones(1, dtype=torch.bool), edges.diff() > 1e-9])]
 
     def sums_on(owner: Tensor, left: Tensor, right: Tensor, nodes: int) -> Tensor:
@@ -173,6 +172,14 @@ def _adaptive(
         owner, whole = owner[undone].repeat(2), torch.cat([first[:, undone], second[:, undone]], 1)
         last_gap = gap[undone].repeat(2, 1)
     return torch.cat([total, *at_the_ends])
+
+
+def _edges(dimensions: int) -> Tensor:
+    """Where the panels of a line end."""
+    if dimensions > 1:
+        return torch.linspace(-ACROSS, ACROSS, SIDE + 1, dtype=torch.float64)
+    t = torch.linspace(-1, 1, PANELS + 1, dtype=torch.float64)
+    return REACH * (t + t**3) / 2
 
 
 def _beyond(outermost: Tensor, next_to_it: Tensor) -> Tensor:

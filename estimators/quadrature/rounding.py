@@ -17,7 +17,7 @@ from estimators.quadrature.nodes import Draw, Function, every_category, terms
 
 EPS = torch.finfo(torch.float64).eps
 PROBES = 256  # nodes at which it is measured
-UNITS = 4.0  # of the last place, that one evaluation is off by
+UNITS = 8.0  # of the last place, that one evaluation is off by
 
 
 def rounding_of(
@@ -26,15 +26,16 @@ def rounding_of(
     objective: Objective,
     draws: list[Draw] | None = None,
     f: Function = dict,
+    smooth: bool = True,
 ) -> Tensor:
     """E|Δf(g)| for one unit of the last place, [entries]: over random scalars and all categories,
     or over random estimates where there are no `draws` to be replaced.
 
-    That, and E|f(g) Δ log π(a)|, what a jump of Q moves by in the probability of where it is.
+    Where Q is not smooth, E|f(g)| E|Δ log π(a)| as well: a jump lies where the next float is.
     """
     like = policy.like
 
-    def each(f: Function, policy: Policy, objective: Objective) -> Tensor:
+    def each(policy: Policy, objective: Objective) -> Tensor:
         if draws is None:
             g = per_sample_gradients(estimator, policy, objective, PROBES, Noise(3, like.device))
             return flat_rows(f(g))[:, None].cpu()
@@ -45,9 +46,10 @@ def rounding_of(
         scalars = sum(d.size for d in draws if d.categories is None)
         probes = max(1, PROBES // len(k)) if scalars else 1
         x = Noise(3).normal((probes, scalars), torch.zeros(1, dtype=torch.float64))
-    here = each(f, policy, objective)
-    moved = (each(f, *_next(policy, objective)) - here).abs()
-    return moved.sum(1).mean(0) + here.abs().sum(1).mean(0) * _moved_density(policy)
+    here = each(policy, objective)
+    size, moved = here.abs(), (each(*_next(policy, objective)) - here).abs()
+    jump = 0.0 if smooth else _moved_density(policy)
+    return (moved + size * jump).sum(1).mean(0)
 
 
 def _moved_density(policy: Policy) -> float:
