@@ -47,11 +47,16 @@ def exact_gradient(policy: Policy, objective: Objective, *, tolerance: float = R
     """∇J(θ) = E_π[(α log π(a) − Q(a)) ∇ log π(a)], shaped like the parameters, in float64.
 
     Where the policy samples from at most three scalars of rng and from categories, these become
-    adaptive nodes, jumps of Q included, as far as `estimators.quadrature.integration` resolves
-    them. Else by the policy's own nodes (Gauss–Hermite: smooth Q, d ≈ 6), unless random draws
-    contradict them. `.error` is its own estimate of its error; TooManyNodes (a ValueError) when
-    that stays above 5e-7 of the scale, or there are no nodes. ValueError on parameters that are
-    not finite. tolerance: as in `exact_mean`.
+    adaptive nodes: jumps and kinks of Q, and components much narrower than others, included in
+    one dimension; in two, as far as two million nodes do (jumps along a line or two; to 1e-8); in
+    three, refused. Else by the policy's own nodes (Gauss–Hermite: smooth Q, d ≈ 6), unless random
+    draws contradict them. Q is looked at for features that nodes would miss, as narrow as
+    `estimators.quadrature.features` says; narrower ones are not seen.
+
+    `.error` holds what two rules differ by, what growing tails may hold beyond the nodes, and
+    rounding: that of Q near 10⁹ is 10⁻⁷, whatever cancels. TooManyNodes (a ValueError) when all
+    but rounding stays above 5e-7 of the scale, or there are no nodes. ValueError on parameters
+    that are not finite. tolerance: as in `exact_mean`.
     """
     require_finite(policy)
     policy, objective = _double(policy, objective)
@@ -89,7 +94,7 @@ def exact_moments(
     """
     require_finite(policy)
     policy, objective = _double(policy, objective)
-    breaks = breaks_of(policy, objective, discover(score_function, policy, objective))
+    breaks = _breaks(policy, objective)
     mean = _mean(estimator, policy, objective, breaks=breaks)
     variance = _mean(estimator, policy, objective, about=mean, breaks=breaks)
     contradicted(estimator, policy, objective, mean, variance)
@@ -217,6 +222,15 @@ def _integral(
             "limit of nodes; measure it instead"
         )
     return value.to(policy.like.device), float((error + rounding).max())
+
+
+def _breaks(policy: Policy, objective: Objective) -> Tensor | None:
+    """See `breaks_of`; None where a sample's draws are not known."""
+    try:
+        draws, _ = _draws_within_reach(score_function, policy, objective)
+    except TooManyNodes:
+        return None
+    return breaks_of(policy, objective, draws)
 
 
 def _draws_within_reach(
