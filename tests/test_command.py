@@ -341,3 +341,9 @@ def test_reports_are_json_without_pickle(capsys, tmp_path):
     run(capsys, "compare", "report", "--estimates", "10", "--out", str(tmp_path))
     for path in (tmp_path / "compare-report" / "reports").iterdir():
         assert json.loads(path.read_text())["problem"] == "report"
+
+
+def test_a_variance_that_few_draws_carry_is_told(capsys):
+    chosen = ["score_function", "reparameterization"]
+    _, out, _ = run(capsys, "compare", "cosine", "--estimators", *chosen, "--estimates", "4000")
+    assert "trusted: score_function.\n" in out

@@ -111,9 +111,9 @@ def test_exact_refuses_what_it_cannot_do():
     with pytest.raises(TooManyNodes, match="5 scalar"):
         exact_moments(loo, gaussian(), Objective(lambda a: a.sum(-1)))
     jump = Objective(lambda a: (a > 0.1).double().sum(-1))
-    pair = partial(score_function, n=2, baseline=leave_one_out)
-    with pytest.raises(TooManyNodes, match="still disagree"):
-        exact_moments(pair, gaussian(), jump)
+    three = partial(score_function, n=3, baseline=leave_one_out)
+    with pytest.raises(TooManyNodes, match="narrower than a grid"):
+        exact_moments(three, gaussian(), jump)
 
 
 def test_float32_answers_are_those_of_float64():
@@ -270,9 +270,14 @@ def test_a_narrow_component_is_seen():
 
 
 def test_a_window_in_two_dimensions_is_not_a_zero():
-    objective = Objective(lambda a: ((a[..., 0] > 1.811) & (a[..., 0] < 2.154)).double(), 0.0)
-    with pytest.raises(TooManyNodes, match="still disagree"):
-        exact_gradient(gaussian((0.0, 0.0), (0.0, 0.0)), objective)
+    """Along an axis, ∂J/∂μ₁ = φ(r) − φ(l) and ∂J/∂log σ₁ = rφ(r) − lφ(l)."""
+    left, right = t(1.811), t(2.154)
+    objective = Objective(lambda a: ((a[..., 0] > left) & (a[..., 0] < right)).double(), 0.0)
+    exact = exact_gradient(gaussian((0.0, 0.0), (0.0, 0.0)), objective)
+    at_left, at_right = (torch.exp(-(x**2) / 2) / (2 * torch.pi) ** 0.5 for x in (left, right))
+    assert abs(float(exact["mu"][0] - (at_right - at_left))) <= exact.error < 1e-7
+    slope = right * at_right - left * at_left
+    assert abs(float(exact["log_std"][0] - slope)) <= exact.error
 
 
 @pytest.mark.parametrize(
@@ -284,16 +289,39 @@ def test_jumps_in_many_dimensions_are_refused(Q):
         exact_gradient(policy, Objective(Q, 0.2))
 
 
-def test_differences_across_jumps_are_refused():
-    """Windows of the width of the step: nodes never hit them, random draws do."""
-    for threshold in (-1.0, 1.5):
-        for alpha in (0.0, 0.2):
-            p = build("step", alpha=alpha, threshold=threshold)
-            with pytest.raises(TooManyNodes, match="vary more"):
-                exact_moments(finite_difference, p.policy, p.objective)
+@pytest.mark.parametrize("threshold", [-1.0, 1.5])
+def test_differences_across_jumps_see_the_window(threshold):
+    """1/2h on a window of the width of the step 2h and zero elsewhere: E ĝ_μ = (Φ(u + h) − Φ(u −
+    h))/2h with u = μ − c, and the variance is E ĝ/2h − (E ĝ)²."""
+    p, h = build("step", alpha=0.0, threshold=threshold), 1e-3
+    mean, variance = exact_moments(finite_difference, p.policy, p.objective)
+    mu, sigma = p.policy.mu.double(), p.policy.log_std.double().exp()
+    up, down = (torch.special.ndtr((mu + s * h - threshold) / sigma) for s in (1, -1))
+    expected = -(up - down) / (2 * h)
+    assert abs(float(mean["mu"] - expected)) <= mean.error + 1e-13  # of the difference of two Φ
+    expected = expected.abs() / (2 * h) - expected**2
+    assert abs(float(variance["mu"] - expected)) <= variance.error + 1e-10
+
+
+def test_differences_of_categories_are_refused():
     p = build("bandit")
     with pytest.raises(TooManyNodes, match="common random numbers"):
         exact_moments(finite_difference, p.policy, p.objective)
+
+
+def test_a_narrow_feature_of_an_estimator_is_refused():
+    """Q is smooth; the estimator adds 100 on a window of 0.002: random draws vary more."""
+
+    def wrong(policy, objective, rng, n=1):
+        a = policy.sample(n, rng)  # [n, *batch, d]
+        inside = ((a[..., 0] - 0.9137).abs() < 1e-3).double()
+        return (
+            objective.cost(policy, policy.detach().rsample(n, rng))
+            + inside * 100 * policy.mu[..., 0]
+        ).mean(0)
+
+    with pytest.raises(TooManyNodes, match="vary more"):
+        exact_moments(wrong, gaussian(), Objective(lambda a: torch.sin(a).sum(-1), 0.5))
 
 
 def test_float32_policies_are_integrated_in_float64():

@@ -93,6 +93,23 @@ def test_intervals_of_the_variance_cover():
     assert 0.92 * 400 <= hits <= 0.98 * 400
 
 
+def test_heavy_tails_are_told():
+    """The score function of a cubic cost: 1.96 ± covers 80 % at 1,000 estimates, and 200 draws do
+    not carry the variance. A bounded gradient: they do."""
+    cubic, wave = (
+        Objective(Q, 0.0) for Q in (lambda a: (a**3).sum(-1), lambda a: torch.cos(3 * a).sum(-1))
+    )
+    for seed in range(20):
+        heavy = measure(score_function, gaussian(), cubic, estimates=1000, rng=Noise(seed))
+        assert heavy.heavy
+        light = measure(reparameterization, gaussian(), wave, estimates=4000, rng=Noise(seed))
+        assert not light.heavy
+    constant = measure(
+        lambda p, o, rng, n=1: p.mu.sum(-1), gaussian(), wave, estimates=1000, rng=Noise(0)
+    )
+    assert not constant.heavy  # nothing varies, nothing to cover
+
+
 def test_bias_does_not_leak_into_the_variance():
     """A constant error of 1000 standard deviations: the variance and its interval stay right."""
     policy, objective = gaussian(), Objective(lambda a: torch.sin(2 * a).sum(-1), 0.5)

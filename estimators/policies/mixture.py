@@ -12,6 +12,8 @@ from estimators.policies.gaussian import LIMITS, USUAL, Gaussian
 from estimators.policies.hermite import gauss_hermite, log_normal
 from estimators.policies.policy import Policy, at_least_one, require_floating, wrong_shapes
 
+WIDE = 0.25  # a component narrower than this, in the deviations of another, is a spike there
+
 
 @dataclass(frozen=True, eq=False)
 class Mixture(Policy):
@@ -101,15 +103,16 @@ class Mixture(Policy):
         return float(self.logits.detach().softmax(-1).min())
 
     def spikes(self) -> Tensor | None:
-        """Where components lie in the ε of each other: a narrow one is a spike of log π that
-        nodes laid for a wide one may miss. In one dimension, of few policies."""
-        if self.mu.numel() > 16 or self.dim > 1:
-            return None
-        mu, sigma = self.mu[..., 0].cpu(), self.log_std[..., 0].exp().cpu()  # [*batch, K]
-        reach = torch.tensor([-8.0, -2.0, 0.0, 2.0, 8.0], dtype=mu.dtype)
-        there = mu[..., None] + sigma[..., None] * reach  # [*batch, K, 5]
-        eps = (there[..., None, :, :] - mu[..., :, None, None]) / sigma[..., :, None, None]
-        return eps.flatten()
+        """Where components less than WIDE times as wide as another lie in the ε of that: spikes of
+        log π, on which nodes laid for the wide one may not stand, [breaks, d]."""
+        mu, sigma = self.mu.detach(), self.log_std.detach().exp()  # [*batch, K, d]
+        narrow = (sigma[..., None, :, :] < WIDE * sigma[..., :, None, :]).any(-1)  # [*batch, K, K]
+        reach = torch.tensor([-8.0, -2.0, 0.0, 2.0, 8.0]).to(mu)
+        there = mu[..., None, :] + sigma[..., None, :] * reach[:, None]  # [*batch, K, 5, d]
+        apart = there[..., None, :, :, :] - mu[..., :, None, None, :]
+        eps = (apart / sigma[..., :, None, None, :])[narrow]  # [pairs, 5, d]
+        near = (eps[:, 2].abs() < 8 + 8 * WIDE).all(-1)
+        return eps[near].flatten(0, 1) if near.any() else None
 
     def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:
         k, d = self.mu.shape[-2:]

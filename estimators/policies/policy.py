@@ -130,7 +130,7 @@ class Policy(ABC):
         return 1.0
 
     def spikes(self) -> Tensor | None:
-        """Points of ε about which the density changes fast, for nodes to stand at: [breaks]."""
+        """Points of ε about which the density changes fast, for nodes to stand at: [breaks, d]."""
         return None
 
 

@@ -10,9 +10,10 @@ from estimators.quadrature.exact import (
     exact_mean,
     exact_moments,
     exact_or_none,
+    rounding,
 )
 
 __all__ = [
     "MAX_DRAWS", "Exact", "TooManyNodes", "cross_examine", "exact_expectation", "exact_gradient",
-    "exact_mean", "exact_moments", "exact_or_none",
+    "exact_mean", "exact_moments", "exact_or_none", "rounding",
 ]  # fmt: skip

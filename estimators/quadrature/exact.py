@@ -7,25 +7,39 @@ estimator's mean: no randomness, no flakes. All of it in float64, whatever the p
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from estimators.gradients import Estimator, Gradient, per_sample_gradients, unflatten
+from estimators.gradients import Estimator, Gradient, unflatten
 from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy, TooManyNodes, require_finite
 from estimators.quadrature.answer import Exact
-from estimators.quadrature.by_nodes import AGREEMENT, node_gradient
+from estimators.quadrature.by_nodes import (
+    AGREEMENT,
+    centred,
+    node_gradient,
+    require_no_contradiction,
+)
+from estimators.quadrature.features import breaks_of
 from estimators.quadrature.integration import FLOOR, integrate
-from estimators.quadrature.nodes import Draw, Nodes, category_sizes, discover, every_category
+from estimators.quadrature.nodes import (
+    Draw,
+    Function,
+    category_sizes,
+    discover,
+    every_category,
+    terms,
+)
+from estimators.quadrature.rounding import EPS, UNITS, rounding_of
 from estimators.quadrature.witnesses import CHUNK, contradicted
 from estimators.score import score_function
 from estimators.watching import Watched
 
 MAX_DRAWS = 3
 MAX_ROWS = 2**21
+NOISES = 64  # rounding, that two rules may disagree by
 ROUNDING = 64 * torch.finfo(torch.float64).eps
 
 
@@ -33,19 +47,29 @@ def exact_gradient(policy: Policy, objective: Objective, *, tolerance: float = R
     """∇J(θ) = E_π[(α log π(a) − Q(a)) ∇ log π(a)], shaped like the parameters, in float64.
 
     Where the policy samples from at most three scalars of rng and from categories, these become
-    adaptive nodes, jumps of Q included, as far as `estimators.quadrature.integration` resolves
-    them. Else by the policy's own nodes (Gauss–Hermite: smooth Q, d ≈ 6), unless random draws
-    contradict them. `.error` is its own estimate of its error; TooManyNodes (a ValueError) when
-    that stays above 5e-7 of the scale, or there are no nodes. ValueError on parameters that are
-    not finite. tolerance: as in `exact_mean`.
+    adaptive nodes: jumps and kinks of Q, and components much narrower than others, included in
+    one dimension; in two, as far as two million nodes do (jumps along a line or two; to 1e-8); in
+    three, refused. Else by the policy's own nodes (Gauss–Hermite: smooth Q, d ≈ 6), unless random
+    draws contradict them. Q is looked at for features that nodes would miss, as narrow as
+    `estimators.quadrature.features` says; narrower ones are not seen.
+
+    `.error` holds what two rules differ by, what growing tails may hold beyond the nodes, and
+    rounding: that of Q near 10⁹ is 10⁻⁷, whatever cancels. TooManyNodes (a ValueError) when all
+    but rounding stays above 5e-7 of the scale, or there are no nodes. ValueError on parameters
+    that are not finite. tolerance: as in `exact_mean`.
     """
     require_finite(policy)
     policy, objective = _double(policy, objective)
+    estimator = centred(policy, objective)
     try:
-        _draws_within_reach(score_function, policy, objective)
+        draws, _ = _draws_within_reach(estimator, policy, objective)
     except TooManyNodes:  # the policy may have nodes of its own
         return node_gradient(policy, objective)
-    return _mean(score_function, policy, objective, tolerance=tolerance)
+    breaks = breaks_of(policy, objective, draws)
+    exact = _mean(estimator, policy, objective, tolerance=tolerance, breaks=breaks)
+    if policy.dim > 1 and breaks is not None:
+        require_no_contradiction(policy, objective, exact)
+    return exact
 
 
 def exact_or_none(
@@ -70,8 +94,9 @@ def exact_moments(
     """
     require_finite(policy)
     policy, objective = _double(policy, objective)
-    mean = _mean(estimator, policy, objective)
-    variance = _mean(estimator, policy, objective, about=mean)
+    breaks = _breaks(policy, objective)
+    mean = _mean(estimator, policy, objective, breaks=breaks)
+    variance = _mean(estimator, policy, objective, about=mean, breaks=breaks)
     contradicted(estimator, policy, objective, mean, variance)
     return mean, variance
 
@@ -100,11 +125,12 @@ def exact_mean(
             raise TooManyNodes(f"more than {evaluations:,} evaluations of Q; measure it instead")
         return q
 
-    return _mean(estimator, policy, Objective(Q, objective.alpha), about, tolerance)
+    objective = Objective(Q, objective.alpha)
+    return _mean(estimator, policy, objective, about, tolerance, policy.spikes())
 
 
 def exact_expectation(
-    f: Callable[[Gradient], Gradient],
+    f: Function,
     estimator: Estimator,
     policy: Policy,
     objective: Objective,
@@ -114,7 +140,24 @@ def exact_expectation(
     """E[f(g)] over the draws of one estimate g, flattened, by the same nodes; f maps rows
     {name: [rows, *batch, …]} to such rows. Raises TooManyNodes as `exact_mean`."""
     require_finite(policy)
-    return _integral(f, estimator, *_double(policy, objective), tolerance)[0]
+    policy, objective = _double(policy, objective)
+    return _integral(f, estimator, policy, objective, tolerance, policy.spikes())[0]
+
+
+def rounding(policy: Policy, objective: Objective) -> Tensor:
+    """How large what is summed in ∇J is, [entries]: its floating-point error is a few units of the
+    last place (2⁻⁵² in float64, 2⁻²³ in float32) times this, however little remains of the sum.
+
+    E|Δ(cost · ∇ log π)|, if everything in it moves by one such unit. See
+    `estimators.quadrature.rounding`.
+    """
+    require_finite(policy)
+    policy, objective = _double(policy, objective)
+    try:
+        draws, _ = _draws_within_reach(score_function, policy, objective)
+    except TooManyNodes:
+        return rounding_of(score_function, policy, objective) / EPS
+    return rounding_of(score_function, policy, objective, draws) / EPS
 
 
 def cross_examine(
@@ -130,55 +173,64 @@ def _mean(
     objective: Objective,
     about: Gradient | None = None,
     tolerance: float = ROUNDING,
+    breaks: Tensor | None = None,
 ) -> Exact:
     """E[g], or E[(g − about)²]."""
 
     def f(grads: Gradient) -> Gradient:
         return grads if about is None else {k: (g - about[k]) ** 2 for k, g in grads.items()}
 
-    value, error = _integral(f, estimator, policy, objective, tolerance)
+    value, error = _integral(f, estimator, policy, objective, tolerance, breaks)
     shapes = {name: p.shape for name, p in policy.parameters().items()}
     return Exact(unflatten(value, shapes), error)
 
 
 def _integral(
-    f: Callable[[Gradient], Gradient],
+    f: Function,
     estimator: Estimator,
     policy: Policy,
     objective: Objective,
     tolerance: float,
+    breaks: Tensor | None,
 ) -> tuple[Tensor, float]:
-    """E[f(g)], flattened, and its largest error."""
+    """E[f(g)], flattened, and its largest error. breaks: in the scalars of one sample."""
     draws, scalars = _draws_within_reach(estimator, policy, objective)
     k = every_category(draws)
-    combinations = len(k)
-    device = policy.like.device
 
-    def integrand(x: Tensor) -> Tensor:
-        """x: [m, scalars] -> [m, entries], summed over the categories."""
-        nodes = Nodes(draws, x.to(device), k.to(device), policy.batch)
-        grads = per_sample_gradients(estimator, policy, objective, nodes.count, nodes)
-        out = []
-        for g in f(grads).values():
-            w = torch.as_tensor(nodes.weight).to(g)
-            out.append((g * w.reshape(*w.shape, *(1,) * (g.ndim - w.ndim))).flatten(1))
-        return torch.cat(out, 1).cpu().unflatten(0, (len(x), combinations)).sum(1)
+    def integrand(x: Tensor) -> tuple[Tensor, Tensor]:
+        """x: [m, scalars] -> the sum over the categories, and that of sizes, [m, entries]."""
+        each = terms(f, estimator, policy, objective, draws, x, k)
+        return each.sum(1), each.abs().sum(1)
 
+    if breaks is not None:  # n samples, one after the other
+        samples, rest = divmod(scalars, breaks.shape[1])
+        breaks = None if rest or not samples else breaks.repeat(1, samples)
+    rounding = UNITS * rounding_of(estimator, policy, objective, draws, f, breaks is None)
     value, error, scale = integrate(
         integrand,
         scalars,
-        chunk=max(1, CHUNK // (combinations * max(1, policy.batch.numel()))),
-        limit=4 * MAX_ROWS // max(4, combinations),
+        chunk=max(1, CHUNK // (len(k) * max(1, policy.batch.numel()))),
+        limit=4 * MAX_ROWS // max(4, len(k)),
         tolerance=tolerance,
-        breaks=policy.spikes() if scalars == 1 else None,
+        noise=rounding,
+        breaks=breaks,
     )
-    if not (error <= AGREEMENT * scale.clamp(min=FLOOR)).all():
+    if not (error <= AGREEMENT * scale.clamp(min=FLOOR) + NOISES * rounding).all():
         raise TooManyNodes(
             f"two quadrature rules still disagree by {float(error.max()):.1e} (the scale is "
-            f"{float(scale.max()):.1e}) for {scalars} scalar draw(s) at the limit of nodes; "
-            "measure it instead"
+            f"{float(scale.max()):.1e}), heavy tails included, for {scalars} scalar draw(s) at the "
+            "limit of nodes; measure it instead"
         )
-    return value.to(device), float(error.max())
+    return value.to(policy.like.device), float((error + rounding).max())
+
+
+def _breaks(policy: Policy, objective: Objective) -> Tensor | None:
+    """See `breaks_of`; None where a sample's draws are not known."""
+    try:
+        draws, _ = _draws_within_reach(score_function, policy, objective)
+    except TooManyNodes:
+        return None
+    return breaks_of(policy, objective, draws)
 
 
 def _draws_within_reach(

@@ -1,15 +1,18 @@
 """A noise source that hands out nodes, and how many of them an estimate asks for."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from estimators.gradients import Estimator, per_sample_gradients
+from estimators.gradients import Estimator, Gradient, per_sample_gradients
 from estimators.noise import Drawn, Noise, Recorded
 from estimators.objective import Objective
 from estimators.policies import Policy, TooManyNodes
+
+Function = Callable[[Gradient], Gradient]  # of rows {name: [rows, *batch, …]}, row by row
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,26 @@ class Nodes(Noise):
         p = weights.detach().expand(*k.shape, -1).gather(-1, k[..., None])[..., 0]
         self.weight = self.weight * p.reshape(-1, *p.shape[len(draw.lead) :]).prod(0)
         return k
+
+
+def terms(
+    f: Function,
+    estimator: Estimator,
+    policy: Policy,
+    objective: Objective,
+    draws: list[Draw],
+    x: Tensor,
+    k: Tensor,
+) -> Tensor:
+    """weight · f(g) at nodes x [m, scalars] with categories k: [m, combinations, entries]."""
+    device = policy.like.device
+    nodes = Nodes(draws, x.to(device), k.to(device), policy.batch)
+    grads = per_sample_gradients(estimator, policy, objective, nodes.count, nodes)
+    out = []
+    for g in f(grads).values():
+        w = torch.as_tensor(nodes.weight).to(g)
+        out.append((g * w.reshape(*w.shape, *(1,) * (g.ndim - w.ndim))).flatten(1))
+    return torch.cat(out, 1).cpu().unflatten(0, (len(x), len(k)))
 
 
 def discover(estimator: Estimator, policy: Policy, objective: Objective) -> list[Draw]:

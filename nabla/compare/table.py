@@ -7,6 +7,7 @@ from torch import Tensor
 
 from estimators import Report
 from estimators.gradients import flat
+from estimators.report import HEAVY
 from nabla.agreement import judge
 from nabla.compare.measuring import Seen
 from nabla.table import render, with_error
@@ -33,6 +34,10 @@ def print_comparison(
     print(f"{name}: one estimate, from {reports[0].estimates:,} of each; {sees}\n")
     print(render([*HEADER, "SNR"], [_row(r, found[r.estimator]) for r in reports]))
     print("\n" + (_meaning(limit) if reports[0].exact is not None else NO_GRADIENT))
+    heavy = [r.estimator for r in reports if r.heavy]
+    if heavy:
+        names = ", ".join(heavy)
+        print(f"Too few draws (under {HEAVY}) carry a variance for its ± to be trusted: {names}.")
     missed = any(found[name] == "BIASED" and s.misses_jumps for name, s in seen.items())
     if missed or not problem.smooth:
         print(
