@@ -52,7 +52,7 @@ SLIPS: dict[str, Callable[[Any, Objective], Any]] = {
     "alpha_forgotten": other_cost(lambda o: Objective(o.Q, 1.0)),
     "attached_cost": attached,
     "factor": lambda estimator, objective: (
-        lambda policy, _, rng, n=1: 0.9 * estimator(policy, objective, rng)
+        lambda policy, _, rng, n=1: 0.93 * estimator(policy, objective, rng)
     ),
 }
 

@@ -133,7 +133,7 @@ class Diagnosis:
         better = [s for s in fit if measured.misfit(s) < truth - TOLD]
         sure = [s for s in better if measured.sure(s, self.scores)]
         if not sure:
-            return Named(measured, (), _each_key_once(better))
+            return Named(measured, (), _each_key_once([s for s in better if measured.felt(s)]))
         least = min(measured.misfit(s) for s in sure)
         near = [s for s in sure if measured.misfit(s) <= least + TOLD]
         each = _each_key_once(near)

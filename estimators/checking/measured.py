@@ -43,6 +43,10 @@ class Measured:
         fits = bool((z <= FITS).all()) and abs(k - 1) <= FITS * se
         return float((z**2).sum()) if fits else math.inf
 
+    def felt(self, suspect: Suspect) -> bool:
+        """Whether its bias would be noticed in some entry."""
+        return bool((suspect.bias(self.G).abs() > FITS * self.errors(suspect)).any())
+
     def sure(self, suspect: Suspect, scores: Tensor) -> bool:
         """Whether it would be a wonder if it fitted by accident. scores: of some actions, [m, p]:
         an entry that follows from better known ones does not count."""
