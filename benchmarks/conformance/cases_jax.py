@@ -113,9 +113,9 @@ CASES = [
         "optax", "moving_avg_baseline", with_control_variate(mc.moving_avg_baseline), "biased"
     ),
     on_gaussian("numpyro", "Normal, pathwise", pathwise(numpyro_normal, cost)),
-    on_mixture("numpyro", MIXED, pathwise(numpyro_mixture, wave), "broken"),
+    on_mixture("numpyro", MIXED, pathwise(numpyro_mixture, wave), "biased"),
     on_gaussian("distrax", "Normal, pathwise", pathwise(gaussian(distrax.Normal), cost)),
-    on_mixture("distrax", MIXED, pathwise(seeded(distrax_mixture), wave), "broken"),
+    on_mixture("distrax", MIXED, pathwise(seeded(distrax_mixture), wave), "biased"),
     on_mixture("distrax", "MixtureSameFamily, score function", score(distrax_mixture, wave)),
     on_gaussian("tfp-nightly", "Normal, pathwise", pathwise(gaussian(tfd.Normal), cost)),
     on_mixture(
@@ -125,6 +125,6 @@ CASES = [
         "tfp-nightly",
         f"{MIXED}, reparameterize=False",
         pathwise(seeded(tfp_mixture(False)), wave),
-        "broken",
+        "biased",
     ),
 ]
