@@ -24,12 +24,11 @@ REACH = 12.0  # ε ∈ [−12, 12]: beyond, N(0, 1) has mass 4e-33
 NODES = 16  # a panel
 PANELS = 64  # of a line, to begin with; finer in the middle, where the mass is
 ACROSS, SIDE = 8.0, 10  # lines of lines: ε ∈ [−8, 8], beyond a mass of 1e-15; panels to begin with
-GRIDS = {2: (12, 16, 24), 3: (4, 6, 8)}  # panels of a side
+GRIDS = {2: (12, 16, 24, 32), 3: (4, 6, 8)}  # panels of a side
 MAX_PANELS = 512  # of a line, open at a time; more means that f is noise at this tolerance
 FLOOR = 1e-2  # a scale below this counts as this: a zero is a zero to within rounding
 HALVINGS = 60
 SMOOTH, FEW = 2, 6  # halvings after which a panel holds a jump or kink, and its nodes from then on
-SLOW = 1e-3  # of the last gap: a smooth f leaves less
 LINES = 1e-8  # tolerance on lines of lines
 EPS = torch.finfo(torch.float64).eps
 
@@ -153,9 +152,12 @@ def _adaptive(
     shell = torch.bucketize((left + right) / 2, ends)  # 1, 2 at the lower end; 4, 5 at the upper
     at_the_ends = [of_lines(whole[2:3] * (shell == i)[:, None], owner) for i in (1, 2, 5, 4)]
     total = torch.zeros_like(of_lines(whole, owner))
+    # about a kink two rules may agree by chance: there, and where they once did not, twice in a row
+    sharp = torch.isin(left, breaks) | torch.isin(right, breaks)
+    agreed, last_gap = ~sharp, torch.full_like(whole[0], torch.inf)
+    twice = target is None
     if target is None:
         target = _due(tolerance, of_lines(whole[2:3], owner)[0], noise)
-    last_gap = torch.full_like(whole[0], torch.inf)
     for depth in range(HALVINGS):
         middle = (left + right) / 2
         sides = torch.cat([left, middle]), torch.cat([middle, right])
@@ -163,20 +165,27 @@ def _adaptive(
         first, second = both.chunk(2, 1)
         halves = first + second
         gap = (halves[0] - whole[0]).abs()
-        undone = ~(gap <= target[owner]).all(1)
+        agree = (gap <= target[owner]).all(1)
+        undone = ~(agree & agreed) if twice else ~agree
         noisy = undone.sum() > MAX_PANELS * lines or not halves.isfinite().all()
         if noisy or depth == HALVINGS - 1:
             undone[:] = False
-        # about a kink or a jump the two are off by so much, and by chance alike
-        halves[1] += torch.where((depth > 0) & (gap > SLOW * last_gap), last_gap, gap)
+        halves[1] += _off(gap, last_gap, 1e-3)
         total += of_lines(halves[:, ~undone], owner[~undone])
         if not undone.any():
             break
         left, middle, right = left[undone], middle[undone], right[undone]
         left, right = torch.cat([left, middle]), torch.cat([middle, right])
         owner, whole = owner[undone].repeat(2), torch.cat([first[:, undone], second[:, undone]], 1)
-        last_gap = gap[undone].repeat(2, 1)
+        agreed, last_gap = agree[undone].repeat(2), gap[undone].repeat(2, 1)
     return torch.cat([total, *at_the_ends])
+
+
+def _off(gap: Tensor, last_gap: Tensor, slow: float) -> Tensor:
+    """How far the finer of two rules may be off, that differ by `gap`: if they come nearer slowly,
+    as about a kink or a jump, it is off by as much as the last two differed, and by chance so is
+    the other. slow: more than a smooth f leaves of the last gap."""
+    return torch.where(gap > slow * last_gap, torch.maximum(gap, last_gap), gap)
 
 
 def _edges(dimensions: int) -> Tensor:
@@ -207,19 +216,18 @@ def _grids(
     """Products of panel rules with ever more panels, until two agree: of an even number, 0 is an
     edge and, Gauss rules keeping off the edges, a sign(ε) does no harm. Where f is not smooth, one
     for the scale alone."""
-    before: Tensor | None = None
+    before, last_gap = torch.tensor(torch.inf), torch.tensor(torch.inf)
     for panels in GRIDS[dimensions]:
-        if (NODES * panels) ** dimensions > limit and before is not None:
+        if (NODES * panels) ** dimensions > limit and panels != GRIDS[dimensions][0]:
             break
         edges = torch.linspace(-REACH, REACH, panels + 1, dtype=torch.float64)
         x, w = (v.reshape(-1) for v in _on_panels(_gauss(NODES), edges[:-1], edges[1:]))
         value, scale, tail = _grid(f, x, w, dimensions, chunk)
-        error = (
-            torch.full_like(scale, torch.inf) if before is None else (value - before).abs() + tail
-        )
+        gap = (value - before).abs()
+        error = 4 * _off(gap, last_gap, 0.3) + tail
         if not smooth or (error <= _due(tolerance, scale, noise)).all():
             break
-        before = value
+        before, last_gap = value, gap
     return value, error, scale
 
 
