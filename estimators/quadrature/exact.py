@@ -32,7 +32,7 @@ from estimators.quadrature.nodes import (
     every_category,
     terms,
 )
-from estimators.quadrature.rounding import EPS, UNITS, rounding_of
+from estimators.quadrature.rounding import EPS, UNITS, jump_moved, rounding_of
 from estimators.quadrature.witnesses import CHUNK, contradicted
 from estimators.score import score_function
 from estimators.watching import Watched
@@ -196,16 +196,20 @@ def _integral(
     """E[f(g)], flattened, and its largest error. breaks: in the scalars of one sample."""
     draws, scalars = _draws_within_reach(estimator, policy, objective)
     k = every_category(draws)
+    height: list[Tensor] = []
 
     def integrand(x: Tensor) -> tuple[Tensor, Tensor]:
         """x: [m, scalars] -> the sum over the categories, and that of sizes, [m, entries]."""
         each = terms(f, estimator, policy, objective, draws, x, k)
-        return each.sum(1), each.abs().sum(1)
+        size = each.abs().sum(1)
+        if breaks is not None:  # |f(g)| N(ε): what a jump there is worth
+            height.append((size * torch.exp(-(x**2) / 2).prod(1, keepdim=True)).amax(0))
+        return each.sum(1), size
 
     if breaks is not None:  # n samples, one after the other
         samples, rest = divmod(scalars, breaks.shape[1])
         breaks = None if rest or not samples else breaks.repeat(1, samples)
-    rounding = UNITS * rounding_of(estimator, policy, objective, draws, f, breaks is None)
+    rounding = UNITS * rounding_of(estimator, policy, objective, draws, f)
     value, error, scale = integrate(
         integrand,
         scalars,
@@ -215,6 +219,10 @@ def _integral(
         noise=rounding,
         breaks=breaks,
     )
+    spikes = policy.spikes()
+    if breaks is not None and (spikes is None or len(breaks) > len(spikes)):  # Q's own
+        jumps = max(1, len(breaks) // 3) * torch.stack(height).amax(0)
+        rounding = rounding + UNITS * jump_moved(policy) * jumps
     if not (error <= AGREEMENT * scale.clamp(min=FLOOR) + NOISES * rounding).all():
         raise TooManyNodes(
             f"two quadrature rules still disagree by {float(error.max()):.1e} (the scale is "

@@ -26,13 +26,9 @@ def rounding_of(
     objective: Objective,
     draws: list[Draw] | None = None,
     f: Function = dict,
-    smooth: bool = True,
 ) -> Tensor:
     """E|Δf(g)| for one unit of the last place, [entries]: over random scalars and all categories,
-    or over random estimates where there are no `draws` to be replaced.
-
-    Where Q is not smooth, E|f(g)| E|Δ log π(a)| as well: a jump lies where the next float is.
-    """
+    or over random estimates where there are no `draws` to be replaced."""
     like = policy.like
 
     def each(policy: Policy, objective: Objective) -> Tensor:
@@ -46,16 +42,12 @@ def rounding_of(
         scalars = sum(d.size for d in draws if d.categories is None)
         probes = max(1, PROBES // len(k)) if scalars else 1
         x = Noise(3).normal((probes, scalars), torch.zeros(1, dtype=torch.float64))
-    here = each(policy, objective)
-    size, moved = here.abs(), (each(*_next(policy, objective)) - here).abs()
-    jump = 0.0 if smooth else _moved_density(policy)
-    return (moved + size * jump).sum(1).mean(0)
+    return (each(*_next(policy, objective)) - each(policy, objective)).abs().sum(1).mean(0)
 
 
-def _moved_density(policy: Policy) -> float:
-    """The mean |log π(a⁺) − log π(a)|, a⁺ one unit of the last place from a, of the worst state."""
-    if policy.discrete:
-        return 0.0
+def jump_moved(policy: Policy) -> float:
+    """By how much of ε a jump of Q, which lies where the next float is, may be moved: the mean of
+    |log π(a⁺) − log π(a)|, a⁺ one unit of the last place from a, of the worst state."""
     a = policy.sample(PROBES, Noise(3, policy.like.device))
     moved = policy.log_prob((1 + EPS) * a) - policy.log_prob(a)
     return float(moved.abs().mean(0).max())
