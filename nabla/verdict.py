@@ -44,9 +44,10 @@ def _plain(value: object) -> object:
 
 def report(verdict: Verdict, problem: str, used: dict[str, Any]) -> str:
     lines = [f"{verdict.name} on {problem}: {verdict.status.upper()}", _assumed(**used), ""]
-    if verdict.diagnosis is not None:
-        said = next((e.text for e in verdict.evidence if e.rung == "diagnosis"), None)
-        lines += [f"It looks like this slip: {said or MEANINGS[verdict.diagnosis]}.", ""]
+    said = next((e.text for e in verdict.evidence if e.rung == "diagnosis"), None)
+    said = said or MEANINGS.get(verdict.diagnosis or "")
+    if verdict.diagnosis is not None and said:
+        lines += [f"It looks like this slip: {said}.", ""]
     lines += [str(e) for e in verdict.evidence]
     for e in verdict.evidence:
         if 0 < len(e.numbers.get("entries", ())) <= ENTRIES:
@@ -67,7 +68,7 @@ def _entries(evidence: Evidence) -> str:
     """Each entry of the gradient: how far off, and what would have been noticed."""
     n = evidence.numbers
     if evidence.rung == "nodes":
-        header = ["by nodes", "mean", "exact gradient", "sd of one estimate"]
+        header = ["by nodes", "mean", f"exact {n.get('of', 'gradient')}", "sd of one estimate"]
         columns = zip(n["mean"], n["exact"], n["standard_deviation"], strict=True)
         rows = [[f"{mean:+.6f}", f"{exact:+.6f}", f"{sd:.4g}"] for mean, exact, sd in columns]
     else:
