@@ -71,7 +71,7 @@ def check(
             gradients (params, seed). params is a dict: mu, log_std, logits. With --what temperature
             or target your own function, called with what it asks for, by name: (log_alpha,
             log_prob) or (params); (reward, terminated, truncated, q1, q2, log_prob) or (params,
-            reward, terminated, truncated). It is told what else there is if it asks for more.
+            reward, terminated, truncated). An unknown name is answered by the list of all.
         target: the objective that the loss is meant to have.
         what: actor, an estimator of the policy's gradient; temperature, a loss of log α; target,
             what a critic is fitted to (then Q may return a tuple, of several target critics).

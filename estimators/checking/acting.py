@@ -24,7 +24,7 @@ from estimators.quadrature import cross_examine, exact_mean
 
 EVALUATIONS = 2**19  # of f
 TOLERANCE = 1e-9  # of exact answers, relative to their scale
-SAMPLES, CHUNK = 2**18, 2**14  # draws where nodes do not reach
+SAMPLES, CHUNK = 2**20, 2**14  # draws where nodes do not reach
 Function = Callable[[Tensor], Tensor]  # of draws u: [m, *batch, d] -> [m, *batch, k]
 
 
@@ -63,7 +63,7 @@ class Acting:
     def log_det(self, u: Tensor) -> Tensor:
         """log |da/du|, [..., *batch]."""
         if self.low is None or self.high is None:
-            return torch.zeros(u.shape[: u.ndim - len(self.policy.action)]).to(self.policy.like)
+            return self.policy.like.new_zeros(u.shape[: u.ndim - len(self.policy.action)])
         return log_det_tanh(u) + ((self.high - self.low) / 2).log().sum().to(u)
 
     def log_prob(self, u: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """Is the mean of a function's numbers what it should be? For numbers that are no policy gradient.
 
+    sight        whether a wrong mean would be another number here
     nodes        the exact mean against the exact answer, where quadrature reaches both
     monte carlo  a sequential test against the exact answer, or else
     reference    against right numbers, from draws of their own
-    sight        whether a wrong answer would be another number here
     diagnosis    which known slip alone has the mean that was found
 
 `Question` is what is asked, `judge` climbs. Rates and δ are those of `check`.
@@ -12,7 +12,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,7 +28,8 @@ BUDGET, SLOW_BUDGET = 2**22, 2**15
 SLOW_FIRST = 2**11
 CONFIRM = 2**15  # rows that back up what nodes have shown
 PILOT, SLOW_PILOT = 2**12, 2**8
-SHARP, SLOW_SHARP = 2**17, 2**12  # for a diagnosis
+SHARP, SHARPER, SLOW_SHARP = 2**17, 2**20, 2**11  # for a diagnosis
+PAIRED = 2**14  # where the numbers and their slips are computed from the same draws
 CHUNK_NUMBERS = 2**18
 MISS = 1e-6
 NODE_ERRORS = 20.0  # reported errors that two exact answers may differ by
@@ -52,16 +53,27 @@ class Slip:
     error: Tensor | float = 0.0
 
 
+class Found(NamedTuple):
+    """A mean that is not the right one, known to `error`, and the form that is the nearest: [p]."""
+
+    mean: Tensor
+    right: Tensor
+    error: Tensor
+    form: Tensor
+
+
 @dataclass(frozen=True, eq=False)
 class Question:
     """Numbers whose mean is asked about.
 
     draw(count, rng): see Rows. truth: the right mean, where it is exact, known to `error`; slack:
     deviations that rounding explains. forms: what the right mean may be times, [p], by what is
-    said of it. by_nodes: the exact mean and its error, or TooManyNodes. slips(mean, error): the suspects,
-    known ones first, then those that are fitted to the mean. shy: why wrong numbers would have the
-    right mean here; nothing if they would not. active: the share of draws in which right numbers
-    differ from their usual value, at least, [p]; 1 where they cannot.
+    said of it. by_nodes: the exact mean and its error, or TooManyNodes. slips(found): the
+    suspects, known ones first, then those that are fitted to what was found; and that again, where
+    it is known better to who asks. shy: why wrong numbers
+    would have the right mean here; nothing if they would not. active: the share of draws in which
+    right numbers differ from their usual value, at least, [p]; 1 where they cannot. paired: the
+    numbers and the right ones are of the same draws.
     """
 
     name: str
@@ -72,11 +84,12 @@ class Question:
     error: float
     slack: Tensor  # [p]
     by_nodes: Callable[[], tuple[Tensor, Tensor]]
-    slips: Callable[[Tensor, Tensor], Sequence[Sequence[Slip]]]
+    slips: Callable[[Found], tuple[Found, Sequence[Sequence[Slip]]]]
     forms: Mapping[str, Tensor]
     shy: Callable[[], str]
     active: Callable[[], Tensor]
     rarest: float
+    paired: bool
     slow: str = ""
 
 
@@ -104,14 +117,15 @@ def judge(asked: Question, demand: Demand, before: tuple[Evidence, ...]) -> Verd
         said.append(Evidence("speed", "noted", f"each estimate takes its own call: {asked.slow}"))
     key: str | None = None
     try:
-        said.append(_nodes(asked))
+        if why := asked.shy():
+            said.append(Evidence("sight", "undecided", why))
+        said.append(nodes := _nodes(asked))
         if said[-1].outcome != "failed":
-            said.append(_measured(asked, demand, said[-1]))
+            most = CONFIRM if why or nodes.outcome == "passed" else None
+            said.append(_measured(asked, demand, nodes.outcome == "passed", most))
         if said[-1].outcome == "failed":
             key, sentence = _diagnosis(asked, said[-1])
             said.append(sentence)
-        elif why := asked.shy():
-            said.append(Evidence("sight", "undecided", why))
     except Fault as fault:
         text, key = fault.complaint
         return Verdict(asked.name, "broken", key, (*said, Evidence("contract", "failed", text)))
@@ -174,13 +188,14 @@ def _nodes(asked: Question) -> Evidence:
     return Evidence("nodes", "failed", text, found)
 
 
-def _measured(asked: Question, demand: Demand, nodes: Evidence) -> Evidence:
-    """Form after form, the nearest first: a right one is rejected with the false-alarm rate."""
-    sure = nodes.outcome == "passed"
+def _measured(asked: Question, demand: Demand, sure: bool, most: int | None) -> Evidence:
+    """Form after form, the nearest first: a right one is rejected with the false-alarm rate.
+    sure: nodes have answered; most: rows, where more would not help."""
     first, chunk = (SLOW_FIRST, SLOW_PILOT) if asked.slow else (FIRST, CHUNK_NUMBERS)
     numbers, right, _ = _rows(asked, SLOW_PILOT if asked.slow else PILOT, Noise(42))
     off = {s: float((numbers - c * right).mean(0).abs().sum()) for s, c in asked.forms.items()}
     budget = demand.budget or (SLOW_BUDGET if asked.slow else BUDGET)
+    budget = min(budget, most or budget)
     evidence: Evidence | None = None
     for says in sorted(off, key=lambda s: off[s]):
         scale = asked.forms[says]
@@ -195,7 +210,7 @@ def _measured(asked: Question, demand: Demand, nodes: Evidence) -> Evidence:
             delta=demand.delta,
             false_alarm=demand.false_alarm,
             miss=MISS,
-            budget=min(budget, CONFIRM) if sure else budget,
+            budget=budget,
             chunk=max(64, chunk // len(asked.labels)),
             first=first,
             rarest=asked.rarest,
@@ -257,34 +272,37 @@ def _looked(asked: Question, look: Look, says: str, delta: float, sure: bool) ->
 
 
 def _diagnosis(asked: Question, failed: Evidence) -> tuple[str | None, Evidence]:
-    """A slip is named if it alone has the mean that was found, in every entry."""
-    if failed.rung == "nodes":
-        mean = torch.tensor(failed.numbers["mean"], dtype=torch.float64)
-        truth = torch.tensor(failed.numbers["exact"], dtype=torch.float64)
-        error = NODE_ERRORS / FITS * (failed.numbers["error"] + asked.slack)
-    else:
-        mean, truth, error = _sharpened(asked, failed)
-    error = error + 1e-12 * (1 + mean.abs())
-    try:
-        tiers = asked.slips(mean, error)
-    except RAISED as raised:
-        why = f"no slip is named: looking for one raised {type(raised).__name__}"
-        return None, Evidence("diagnosis", "skipped", why)
-    wrong = float((((mean - truth) / error) ** 2).sum()) - TOLD
-    for tier in tiers:
-        found = {s.key: s for s in tier if _misfit(s, mean, error) < wrong}
-        if len(found) == 1:
-            ((key, slip),) = found.items()
-            return key, Evidence("diagnosis", "noted", slip.text)
-        if found:
-            either = "; or ".join(s.text for s in found.values())
-            return None, Evidence("diagnosis", "noted", f"these have the same mean here: {either}")
-    return None, Evidence("diagnosis", "noted", "no known slip has this mean")
+    """A slip is named if it alone has the mean that was found, in every entry; more draws are made
+    where that would tell two of them apart."""
+    key, said = None, "no known slip has this mean"
+    for count in (SLOW_SHARP,) if asked.slow or asked.paired else (SHARP, SHARPER):
+        by_nodes = failed.rung == "nodes"
+        found = _by_nodes(asked, failed) if by_nodes else _sharpened(asked, failed, count)
+        try:
+            found, tiers = asked.slips(found)
+        except RAISED as raised:
+            why = f"no slip is named: looking for one raised {type(raised).__name__}"
+            return None, Evidence("diagnosis", "skipped", why)
+        fitting = next(filter(None, (_fitting(found, tier) for tier in tiers)), [])
+        if len(fitting) == 1:
+            key, said = fitting[0].key, fitting[0].text
+        elif fitting:
+            either = "; or ".join(slip.text for slip in fitting)
+            said = f"these have the same mean here: {either}"
+        if len(fitting) < 2 or by_nodes:
+            break
+    return key, Evidence("diagnosis", "noted", said)
 
 
-def _sharpened(asked: Question, failed: Evidence) -> tuple[Tensor, Tensor, Tensor]:
-    """From draws of their own: the mean, the right one, and the error of the first."""
-    count = SLOW_SHARP if asked.slow else SHARP
+def _by_nodes(asked: Question, failed: Evidence) -> Found:
+    mean = torch.tensor(failed.numbers["mean"], dtype=torch.float64)
+    right = torch.tensor(failed.numbers["exact"], dtype=torch.float64)
+    error = NODE_ERRORS / FITS * (failed.numbers["error"] + asked.slack)
+    return Found(mean, right, error, torch.ones_like(mean))
+
+
+def _sharpened(asked: Question, failed: Evidence, count: int) -> Found:
+    """From draws of their own."""
     chunk = SLOW_PILOT if asked.slow else max(64, CHUNK_NUMBERS // len(asked.labels))
     (says,) = failed.numbers["forms"]
     scale, rng = asked.forms[says], Noise(43)
@@ -294,15 +312,24 @@ def _sharpened(asked: Question, failed: Evidence) -> tuple[Tensor, Tensor, Tenso
         seen += Moments.of(torch.stack([y - scale * right, y, scale * right], 1))
     (gap, mean, right), (of_gap, of_mean, _) = seen.mean, seen.sem
     if asked.truth is None:
-        return mean, right, of_mean + asked.slack
+        return Found(mean, right, of_mean + asked.slack, scale)
     truth = scale * asked.truth
-    return truth + gap, truth, of_gap + asked.slack
+    return Found(truth + gap, truth, of_gap + asked.slack, scale)
 
 
-def _misfit(slip: Slip, mean: Tensor, error: Tensor) -> float:
-    """χ², infinite where an entry is off by more than FITS of its errors."""
-    z = (mean - slip.mean).abs() / (error**2 + torch.as_tensor(slip.error) ** 2).sqrt()
-    return float((z**2).sum()) if bool((z <= FITS).all()) else math.inf
+def _fitting(found: Found, tier: Sequence[Slip]) -> list[Slip]:
+    """Those with the mean that was found, and better than the right one, of each kind one."""
+    of_right = Slip("", "", found.right)
+    wrong = _misfit(of_right, found, math.inf) - TOLD
+    return list({s.key: s for s in tier if _misfit(s, found, FITS) < wrong}.values())
+
+
+def _misfit(slip: Slip, found: Found, most: float) -> float:
+    """χ², infinite where an entry is off by more than `most` of its errors."""
+    own = torch.as_tensor(slip.error) ** 2
+    error = (found.error**2 + own).sqrt() + 1e-12 * (1 + found.mean.abs())
+    z = (found.mean - slip.mean).abs() / error
+    return float((z**2).sum()) if bool((z <= most).all()) else math.inf
 
 
 def _of(forms: list[str]) -> str:

@@ -17,7 +17,17 @@ from torch import Tensor
 from estimators.checking.acting import Acting, expectation, measured_expectation
 from estimators.checking.calling import asked
 from estimators.checking.faults import RAISED, Fault, raised
-from estimators.checking.means import ROUNDING, Demand, Question, Rows, Slip, judge, share_moving
+from estimators.checking.means import (
+    PAIRED,
+    ROUNDING,
+    Demand,
+    Found,
+    Question,
+    Rows,
+    Slip,
+    judge,
+    share_moving,
+)
 from estimators.checking.probe import Precision
 from estimators.checking.problem import problem
 from estimators.checking.subjects import name_of
@@ -146,6 +156,13 @@ class _Value:
         (log_prob, log_det), (least, greatest, mean) = logs.unbind(1), q[:, -3:].unbind(1)
         return cls(log_prob, log_det, q[:, :-3], least, greatest, mean, errors, exact)
 
+    def on(self, parts: Tensor) -> "_Value":
+        """The same over given draws, of log π(a) and values, [count, p, 1 + critics], alone."""
+        log_prob, q = parts[..., 0].mean(0), parts[..., 1:]
+        least, greatest, mean = q.amin(-1).mean(0), q.amax(-1).mean(0), q.mean((0, 2))
+        nothing = torch.zeros_like(log_prob)
+        return _Value(log_prob, nothing, q.mean(0), least, greatest, mean, (0.0, 0.0), True)
+
 
 def _question(called: Target, name: str, delta: float) -> Question:
     """Raises Fault where the target does not keep its contract."""
@@ -178,16 +195,8 @@ def _question(called: Target, name: str, delta: float) -> Question:
     def by_nodes() -> tuple[Tensor, Tensor]:
         if not called.given_actions:
             raise TooManyNodes("it draws next actions of its own: measured instead")
-        acting, policy = called.acting, called.copies(1).policy
-
-        def f(u: Tensor) -> Tensor:
-            values = called.critics(acting.action(u))
-            log_prob = policy.log_prob(u) - acting.log_det(u)
-            parts = called.shifted(torch.stack([log_prob, *values], -1))
-            return called.of_parts(parts)[..., None]
-
-        mean, error = expectation(policy, f)
-        return mean[:, 0], error[:, 0]
+        mean, error = expectation(called.acting.policy, called.of_actions)
+        return called.in_turn(mean), called.in_turn(error)
 
     def shy() -> str:
         soft = (gamma * (value.least - alpha * value.log_prob))[bootstraps].abs()
@@ -207,11 +216,12 @@ def _question(called: Target, name: str, delta: float) -> Question:
         error=gamma * (value.errors[1] + alpha * value.errors[0]) if value.exact else 0.0,
         slack=ROUNDING * eps * size,
         by_nodes=by_nodes,
-        slips=lambda mean, error: _slips(called, value, backup, mean, error),
+        slips=lambda found: _slips(called, value, backup, found, ROUNDING * eps * size),
         forms={"": torch.ones_like(truth)},
         shy=shy,
-        active=lambda: torch.where(bootstraps, share_moving(of_one), 1.0),
+        active=lambda: torch.where(bootstraps & (gamma > 0), share_moving(of_one), 1.0),
         rarest=called.acting.policy.rarest,
+        paired=called.given_actions,
     )
 
 
@@ -255,10 +265,18 @@ class _Backup:
 
 
 def _slips(
-    called: Target, value: _Value, backup: _Backup, mean: Tensor, error: Tensor
-) -> Sequence[Sequence[Slip]]:
-    """Those of known slips; and those with a number that is fitted to the mean."""
+    called: Target, value: _Value, backup: _Backup, found: Found, rounding: Tensor
+) -> tuple[Found, Sequence[Sequence[Slip]]]:
+    """Those of known slips; and those with a number that is fitted to the mean. A target that is
+    given actions is compared on the same ones, where a slip is what it is, draw by draw."""
     alpha = called.alpha
+    if called.given_actions:
+        parts = called.parts(PAIRED, Noise(46))
+        value = value.on(parts.double().cpu())
+        right = backup(value.least - alpha * value.log_prob)
+        mean = called.of_parts(parts).double().mean(0).cpu()
+        found = Found(mean, right, rounding, found.form)
+    mean, error = found.mean, found.error
     soft = value.least - alpha * value.log_prob
     off = value.errors[1] + 3 * max(alpha, 1.0) * value.errors[0]
     known = [
@@ -289,7 +307,7 @@ def _slips(
             lambda w: backup(value.least - w * value.log_prob),
         ),
     ]
-    return known, numbers
+    return found, (known, numbers)
 
 
 def _of_masks(

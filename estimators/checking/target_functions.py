@@ -136,6 +136,18 @@ class Target:
         given |= {"q2": values[:, 1]} if values.shape[1] > 1 else {}
         return self._answer(len(flat), given).view(parts.shape[:-1])
 
+    def of_actions(self, u: Tensor) -> Tensor:
+        """The same, for every transition of one state: [..., *batch, d] -> [..., *batch, k]."""
+        states, p = self.acting.policy.batch.numel(), len(self.transitions.reward)
+        parts = torch.stack([self.acting.log_prob(u), *self.critics(self.acting.action(u))], -1)
+        each = parts.reshape(-1, states, parts.shape[-1])  # [m, states, 1 + critics]
+        y = self.of_parts(self.shifted(each.repeat(1, p // states, 1)))  # [m, p]
+        return y.unflatten(1, (-1, states)).transpose(1, 2).reshape(*parts.shape[:-1], -1)
+
+    def in_turn(self, y: Tensor) -> Tensor:
+        """[*batch, k] -> [p]."""
+        return y.reshape(-1, y.shape[-1]).T.flatten()
+
     def of_own_draws(self, count: int, rng: Noise) -> Tensor:
         """The function's answer, [count, p], to what it draws itself."""
         policy = self.copies(count).policy

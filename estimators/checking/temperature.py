@@ -17,7 +17,17 @@ from torch import Tensor
 from estimators.checking.acting import Acting, expectation, measured_expectation, out_of_reach
 from estimators.checking.calling import asked
 from estimators.checking.faults import RAISED, Fault, raised
-from estimators.checking.means import ROUNDING, Demand, Question, Rows, Slip, judge, share_moving
+from estimators.checking.means import (
+    PAIRED,
+    ROUNDING,
+    Demand,
+    Found,
+    Question,
+    Rows,
+    Slip,
+    judge,
+    share_moving,
+)
 from estimators.checking.problem import problem
 from estimators.checking.subjects import name_of
 from estimators.checking.temperature_losses import KNOWN, Loss
@@ -26,6 +36,7 @@ from estimators.globals import preserved_globals
 from estimators.noise import Noise
 from estimators.policies import Policy, TooManyNodes, require_finite
 
+FLOAT = torch.float64
 SECOND = 2.5  # times α: the other temperature
 
 
@@ -83,7 +94,7 @@ def _sound(acting: Acting, target: float, false_alarm: float) -> tuple[Evidence,
         return Evidence("problem", "failed", why), "target_out_of_reach"
 
     def nothing(a: Tensor) -> Tensor:
-        return torch.zeros(a.shape[: a.ndim - len(policy.action)]).to(policy.like)
+        return policy.like.new_zeros(a.shape[: a.ndim - len(policy.action)])
 
     sound, fault = problem(policy, acting.objective(nothing, 1.0), false_alarm)
     if sound.outcome == "passed":
@@ -141,15 +152,22 @@ def _question(loss: Loss, name: str, delta: float) -> Question:
         draw=draw,
         truth=alphas.new_full((2,), gap) if entropy.exact else None,
         error=entropy.error if entropy.exact else 0.0,
-        slack=ROUNDING * torch.finfo(loss.log_alphas.dtype).eps * size * alphas.clamp(min=1.0),
+        slack=_rounding(loss, log_prob, alphas),
         by_nodes=_averaged,
-        slips=lambda mean, error: _slips(loss, entropy, alphas, mean, error),
+        slips=lambda found: _slips(loss, entropy, alphas, found),
         forms={"H − H̄, as of log α": torch.ones_like(alphas), "α(H − H̄), as of α": alphas},
         shy=shy,
         active=lambda: share_moving(log_prob[:, :1]).expand(2),
         rarest=1.0 if loss.given_log_prob else loss.acting.policy.rarest,
+        paired=loss.given_log_prob,
         slow=slow,
     )
+
+
+def _rounding(loss: Loss, log_prob: Tensor, alphas: Tensor) -> Tensor:
+    eps = torch.finfo(loss.log_alphas.dtype).eps
+    size = float(log_prob.abs().mean()) + abs(loss.target_entropy)
+    return ROUNDING * eps * size * alphas.clamp(min=1.0)
 
 
 def _averaged() -> tuple[Tensor, Tensor]:
@@ -175,7 +193,7 @@ def _rows(loss: Loss, gap: float | None) -> tuple[Callable[[int, Noise], Rows], 
 
     def beside(count: int, rng: Noise) -> Rows:
         numbers, log_prob = own(count, rng), loss.log_prob(count, other)
-        truth = right(log_prob) if gap is None else torch.full((1, 2), gap).to(log_prob)
+        truth = right(log_prob) if gap is None else log_prob.new_full((1, 2), gap, dtype=FLOAT)
         return numbers, truth, right(log_prob[:, :1])
 
     return beside, slow
@@ -193,10 +211,18 @@ def _require_deterministic(draw: Callable[[int, Noise], Rows]) -> None:
 
 
 def _slips(
-    loss: Loss, entropy: _Entropy, alphas: Tensor, mean: Tensor, error: Tensor
-) -> Sequence[Sequence[Slip]]:
-    """Those of known slips, in either form; and what a number that is fitted says."""
+    loss: Loss, entropy: _Entropy, alphas: Tensor, found: Found
+) -> tuple[Found, Sequence[Sequence[Slip]]]:
+    """Those of known slips, in either form; and what a number that is fitted says. A loss that is
+    given log π is compared on the same actions, where a slip is what it is, draw by draw."""
     forms = (torch.ones_like(alphas), alphas)
+    if loss.given_log_prob:
+        log_prob = loss.log_prob(PAIRED, Noise(46))
+        mean = loss.of_log_prob()[0](log_prob).double().mean(0).cpu()
+        entropy = replace(entropy, of_a=-float(log_prob.double().mean()), error=0.0)
+        right = found.form * (entropy.of_a - loss.target_entropy)
+        found = Found(mean, right, _rounding(loss, log_prob, alphas), found.form)
+    mean, error = found.mean, found.error
     wrong = _wrong(loss, entropy)
     known = [
         Slip(key, text, c * number, c * 8 * entropy.error)
@@ -207,12 +233,12 @@ def _slips(
     for c in forms:
         weight = (c / error) ** 2
         number = float((weight * mean / c).sum() / weight.sum())
-        se, right = float(weight.sum()) ** -0.5, entropy.of_a - loss.target_entropy
-        text = f"the mean is {number / right:.4g} ± {abs(se / right):.1g} times the right one"
+        se, gap = float(weight.sum()) ** -0.5, entropy.of_a - loss.target_entropy
+        text = f"the mean is {number / gap:.4g} ± {abs(se / gap):.1g} times the right one"
         fitted.append(Slip("factor", text, c * number))
         text = f"the target entropy is taken as {entropy.of_a - number:.4g} ± {se:.1g}"
         fitted.append(Slip("another_target", text, c * number))
-    return known, fitted
+    return found, (known, fitted)
 
 
 def _wrong(loss: Loss, entropy: _Entropy) -> dict[str, tuple[float, str]]:

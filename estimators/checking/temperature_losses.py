@@ -30,7 +30,7 @@ KNOWN = {
     "target_entropy": "a number",
 }
 BATCH = 8  # actions in one call
-COPIES = 2**10  # of a policy, in one call that takes a policy
+COPIES = 2**9  # of a policy, in one call that takes a policy
 UNREACHED = "the loss does not reach log_alpha: no gradient for it"
 Gradients = Callable[[int, Noise], Tensor]
 
