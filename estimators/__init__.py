@@ -7,7 +7,14 @@ The gradient of surrogate i with respect to row i's parameters is one draw of th
 """
 
 from estimators.catalogue import BIASED, CATALOGUE, Entry, applicable
-from estimators.checking import Evidence, Verdict, assert_unbiased, check
+from estimators.checking import (
+    Evidence,
+    Verdict,
+    assert_unbiased,
+    check,
+    check_target,
+    check_temperature,
+)
 from estimators.compiled import compile_gradients
 from estimators.control_variates import convex_combination, taylor, with_control_variate
 from estimators.distributions import from_distribution
@@ -50,9 +57,10 @@ __all__ = [
     "BIASED", "CATALOGUE", "POLICIES", "Antithetic", "Categorical", "Entry", "Estimator",
     "Evidence", "Exact", "Gaussian", "Mixture", "Moments", "Noise", "Objective", "Policy",
     "Recorded", "Replay", "Report", "Sobol", "TooManyNodes", "Verdict", "applicable",
-    "assert_unbiased", "batch_mean", "check", "compile_gradients", "constant",
-    "convex_combination", "eq13_terms", "exact", "exact_gradient", "exact_moments",
-    "finite_difference", "from_distribution", "gumbel_softmax", "leave_one_out", "linear",
+    "assert_unbiased", "batch_mean", "check", "check_target", "check_temperature",
+    "compile_gradients", "constant", "convex_combination", "eq13_terms", "exact",
+    "exact_gradient", "exact_moments", "finite_difference", "from_distribution",
+    "gumbel_softmax", "leave_one_out", "linear",
     "log_det_tanh", "marginalized", "marginalized_stl", "measure", "measure_valued", "none",
     "optimal", "per_sample_gradients", "reparameterization", "reparameterization_eq13",
     "score_function", "score_function_analytic_entropy", "score_function_full",

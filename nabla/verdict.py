@@ -47,9 +47,10 @@ def _plain(value: object) -> object:
 def report(verdict: Verdict, problem: str, used: dict[str, Any]) -> str:
     lines = [f"{verdict.name} on {problem}: {verdict.status.upper()}", _assumed(**used), ""]
     sound = all(e.outcome == "passed" for e in verdict.evidence if e.rung == "problem")
-    if verdict.diagnosis is not None and sound:  # else the estimator has not been looked at
-        said = next((e.text for e in verdict.evidence if e.rung == "diagnosis"), None)
-        lines += [f"It looks like this slip: {said or MEANINGS[verdict.diagnosis]}.", ""]
+    said = next((e.text for e in verdict.evidence if e.rung == "diagnosis"), None)
+    said = said or MEANINGS.get(verdict.diagnosis or "")
+    if verdict.diagnosis is not None and said and sound:  # else nobody has looked at it
+        lines += [f"It looks like this slip: {said}.", ""]
     lines += [str(e) for e in verdict.evidence]
     for e in verdict.evidence:
         if 0 < len(e.numbers.get("entries", ())) <= ENTRIES:
@@ -70,7 +71,7 @@ def _entries(evidence: Evidence) -> str:
     """Each entry of the gradient: how far off, and what would have been noticed."""
     n = evidence.numbers
     if evidence.rung == "nodes":
-        header = ["by nodes", "mean", "exact gradient", "sd of one estimate"]
+        header = ["by nodes", "mean", f"exact {n.get('of', 'gradient')}", "sd of one estimate"]
         columns = zip(n["mean"], n["exact"], n["standard_deviation"], strict=True)
         rows = [[f"{mean:+.6f}", f"{exact:+.6f}", f"{sd:.4g}"] for mean, exact, sd in columns]
     else:

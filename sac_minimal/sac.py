@@ -4,7 +4,6 @@ The soft value is minus the cost, V(s) = −E_π[α log π(a|s) − Q(s, a)], so
 the actor's loss share one definition: the objective of state s.
 """
 
-import math
 from functools import partial
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from estimators import Noise, Objective, Policy, log_det_tanh, squash
 from sac_minimal.adam import Adam
 from sac_minimal.config import Config, rows
+from sac_minimal.entropy import default_target
 from sac_minimal.envs import Space
 from sac_minimal.networks import Network, forward, make_network, make_policy, outputs, q_values
 from sac_minimal.replay import Batch
@@ -32,7 +32,7 @@ class SAC:
         self.squash = config.squash and not space.discrete
         self.trained = self.networks(rng.generator)
         self.targets = {k: [p.detach().clone() for p in self.trained[k]] for k in self.TARGETS}
-        entropy = 0.98 * math.log(space.actions) if space.discrete else -space.actions
+        entropy = default_target(space.actions, space.discrete)
         self.target_entropy = entropy if config.target_entropy is None else config.target_entropy
         self.fixed_alpha = self.ALPHA if config.alpha is None else config.alpha
         rates = {"critics": config.lr_critic, "log_alpha": config.lr_alpha}

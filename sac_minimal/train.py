@@ -13,10 +13,12 @@ import numpy as np
 import torch
 
 from estimators import Noise
+from estimators.checking.acting import out_of_reach
 from estimators.compiled import Compiled
 from estimators.files import write_atomically
 from sac_minimal import checkpoint
 from sac_minimal.config import Config
+from sac_minimal.entropy import highest_entropy
 from sac_minimal.envs import Simulator, make
 from sac_minimal.lineage import make_agent
 from sac_minimal.replay import Batch, Replay
@@ -70,6 +72,7 @@ class Loop:
         if new:
             self.obs = np.stack([e.reset(config.seed + i) for i, e in enumerate(self.envs)])
             # What does not fit together is told now: an update of a copy, a state to be saved.
+            self._require_reach()
             blank = self.replay.batch(torch.zeros(2, self.replay.table.shape[1]))
             self._rehearse(blank, True, Noise(0))
             self.envs[0].state()
@@ -91,6 +94,14 @@ class Loop:
                 self._check(seen)
                 self._save([kept(self.folder, self.step)] if keep else [])
         return self.metrics
+
+    def _require_reach(self) -> None:
+        """ValueError if the temperature is tuned to an entropy that no policy has."""
+        agent, space = self.agent, self.agent.space
+        highest = highest_entropy(space.actions, space.discrete, agent.squash)
+        why = out_of_reach(agent.target_entropy, highest, space.discrete)
+        if why and agent.fixed_alpha is None:
+            raise ValueError(f"{why}; give another --target-entropy, or an --alpha")
 
     def _rehearse(self, batch: Batch, actor: bool, rng: Noise) -> None:
         """An update of a copy."""
