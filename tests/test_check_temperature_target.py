@@ -447,6 +447,27 @@ def test_a_rare_next_action_is_waited_for():
     assert asked(right).status == "unbiased"
 
 
+def test_no_bad_luck_with_a_critic_that_is_flat_where_actions_are_common():
+    """P(a > 4) = 3e-5: a right target has seen the slope once, or not at all, in its first 32,768
+    draws. It is biased in none of ten seeds; one that knows the flat part alone is not unbiased."""
+
+    def relu(a):
+        return 100 * torch.relu(a[..., 0] - 4) + 3
+
+    def sampled(policy, rng, reward, terminated):
+        return reward + GAMMA * (1 - terminated) * relu(policy.sample(1, rng)[0])
+
+    def flat(policy, rng, reward, terminated):
+        return reward + GAMMA * (1 - terminated) * 3
+
+    policy = Gaussian(t(0.0), t(0.0))
+    asked = partial(check_target, policy=policy, critics=relu, gamma=GAMMA, alpha=0.0)
+    for seed in range(10):
+        for f in (sampled, flat):
+            verdict = asked(f, rng=Noise(seed), budget=2**16)
+            assert verdict.status == "undecided", str(verdict)
+
+
 # Random problems.
 
 

@@ -38,8 +38,8 @@ TOLD = 16.0  # difference of two χ²
 DEVIATIONS = 4.0  # below the share seen
 ROUNDING = 64.0  # units of the last place, of what is summed
 
-# numbers [count, p]; right ones, of the same draws or others, or their mean; and right ones from
-# one action each, whose standard deviation is the unit of δ
+# numbers [count, p]; right ones, of the same draws or others, or their mean; and such as vary as
+# much as from one action each, the unit of δ: right ones of the same draws, or the numbers
 Rows = tuple[Tensor, Tensor, Tensor]
 
 
@@ -202,7 +202,8 @@ def _measured(asked: Question, demand: Demand, sure: bool, most: int | None) -> 
 
         def draw(count: int, scale: Tensor = scale) -> tuple[Tensor, Tensor, Tensor]:
             y, right, one = _rows(asked, count, demand.rng)
-            return y - scale * right, y - scale * right, scale * one
+            one = scale * one if asked.paired else one
+            return y - scale * right, y - scale * right, one
 
         look = sequential(
             draw,

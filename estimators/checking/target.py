@@ -184,11 +184,10 @@ def _question(called: Target, name: str, delta: float) -> Question:
             parts = called.parts(count, rng)
             return called.of_parts(parts), right(parts), right(parts)
         y = called.of_own_draws(count, rng)
-        of_others = right(called.parts(count, other))
-        return y, truth[None] if value.exact else of_others, of_others
+        return y, truth[None] if value.exact else right(called.parts(count, other)), y
 
     eps = _require_deterministic(called, draw)
-    of_one = draw(2**12, Noise(44))[2]
+    of_one = right(called.parts(2**12, Noise(44)))
     size = backup.reward.abs() + gamma * (value.each.abs().amax(1) + alpha * value.log_prob.abs())
     bootstraps = backup.terminated == 0
 

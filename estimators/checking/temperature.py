@@ -194,7 +194,7 @@ def _rows(loss: Loss, gap: float | None) -> tuple[Callable[[int, Noise], Rows], 
     def beside(count: int, rng: Noise) -> Rows:
         numbers, log_prob = own(count, rng), loss.log_prob(count, other)
         truth = right(log_prob) if gap is None else log_prob.new_full((1, 2), gap, dtype=FLOAT)
-        return numbers, truth, right(log_prob[:, :1])
+        return numbers, truth, math.sqrt(loss.actions) * numbers
 
     return beside, slow
 

@@ -49,6 +49,11 @@ class Loss:
     def given_log_prob(self) -> bool:
         return not {"params", "policy", "rng"} & set(self.names)
 
+    @property
+    def actions(self) -> int:
+        """That one call averages, of its own."""
+        return 1 if "params" in self.names else COPIES * self.acting.policy.batch.numel()
+
     def log_prob(self, count: int, rng: Noise) -> Tensor:
         """Of the policy's actions, [count, batch]: of all its states, in turn."""
         policy = self.acting.policy
