@@ -52,25 +52,22 @@ def integrate(
     """
     if dimensions == 0:
         value, scale = (v[0] for v in f(torch.zeros(1, 0, dtype=torch.float64)))
-        return value, 8 * EPS * scale, scale
+        return value, 8 * EPS * scale.clamp(min=FLOOR), scale
     if breaks is not None and dimensions > 2:
         raise TooManyNodes(
             "Q or log π has jumps, kinks or features narrower than a grid of nodes in three "
             "dimensions; measure it instead"
         )
-    reach = REACH
     if dimensions > 1:
         value, error, scale = _grids(f, dimensions, chunk, limit, tolerance, noise, breaks is None)
         tolerance = max(tolerance, LINES)
     if dimensions == 1 or (dimensions == 2 and not (error <= _due(tolerance, scale, noise)).all()):
-        reach = REACH if dimensions == 1 else ACROSS
         axes = torch.zeros(dimensions, 0) if breaks is None else breaks.double().cpu().T
         f, start = _counted(f, chunk, limit), torch.zeros(1, 0, dtype=torch.float64)
         target = None if dimensions == 1 else _due(tolerance, scale, noise)[None]
         value, error, scale, *ends = _lines(f, start, axes, target, tolerance, noise)[:, 0]
         error = error + _beyond(torch.stack(ends[::2]), torch.stack(ends[1::2])).sum(0)
-    unseen = dimensions * math.erfc(reach / math.sqrt(2))  # mass, where f may be more than nothing
-    return value, error + 8 * EPS * scale + unseen * scale.clamp(min=FLOOR), scale
+    return value, error + 8 * EPS * scale.clamp(min=FLOOR), scale  # and rounding
 
 
 def _due(tolerance: float, scale: Tensor, noise: Tensor) -> Tensor:
@@ -224,7 +221,7 @@ def _grids(
         x, w = (v.reshape(-1) for v in _on_panels(_gauss(NODES), edges[:-1], edges[1:]))
         value, scale, tail = _grid(f, x, w, dimensions, chunk)
         gap = (value - before).abs()
-        error = 4 * _off(gap, last_gap, 0.3) + tail
+        error = _off(gap, 4 * last_gap, 0.075) + tail
         if not smooth or (error <= _due(tolerance, scale, noise)).all():
             break
         before, last_gap = value, gap
