@@ -29,7 +29,8 @@ MAX_PANELS = 512  # of a line, open at a time; more means that f is noise at thi
 FLOOR = 1e-2  # a scale below this counts as this: a zero is a zero to within rounding
 HALVINGS = 60
 SMOOTH, FEW = 2, 6  # halvings after which a panel holds a jump or kink, and its nodes from then on
-LINES = 1e-8  # tolerance on lines of lines
+LINES = 1e-8  # tolerance on lines of lines ...
+GOOD = 1e-10  # ... of a grid: more, and f may have a slight kink, about which grids agree by chance
 EPS = torch.finfo(torch.float64).eps
 
 
@@ -60,8 +61,9 @@ def integrate(
         )
     if dimensions > 1:
         value, error, scale = _grids(f, dimensions, chunk, limit, tolerance, noise, breaks is None)
-        tolerance = max(tolerance, LINES)
-    if dimensions == 1 or (dimensions == 2 and not (error <= _due(tolerance, scale, noise)).all()):
+    good = max(tolerance, GOOD)
+    if dimensions == 1 or (dimensions == 2 and not (error <= _due(good, scale, noise)).all()):
+        tolerance = tolerance if dimensions == 1 else max(tolerance, LINES)
         axes = torch.zeros(dimensions, 0) if breaks is None else breaks.double().cpu().T
         f, start = _counted(f, chunk, limit), torch.zeros(1, 0, dtype=torch.float64)
         target = None if dimensions == 1 else _due(tolerance, scale, noise)[None]
