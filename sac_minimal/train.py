@@ -63,6 +63,8 @@ class Loop:
         self.step = self.updates = 0
         self.metrics: list[Row] = []
         self.last_return, self.returns = float("nan"), np.zeros(config.envs)
+        if not self.path.exists():
+            self._require_reach()
 
     def run(self, progress: Callable[[int, Row], None]) -> list[Row]:
         config, seen = self.config, dict[str, torch.Tensor]()
@@ -72,7 +74,6 @@ class Loop:
         if new:
             self.obs = np.stack([e.reset(config.seed + i) for i, e in enumerate(self.envs)])
             # What does not fit together is told now: an update of a copy, a state to be saved.
-            self._require_reach()
             blank = self.replay.batch(torch.zeros(2, self.replay.table.shape[1]))
             self._rehearse(blank, True, Noise(0))
             self.envs[0].state()

@@ -142,7 +142,7 @@ def test_a_policy_that_is_clamped_itself_has_no_gradient_and_rightly_so():
     )
     assert check(loss, policy, objective, delta=0.1, budget=BUDGET).status == "unbiased"
     plain = Gaussian(t(0.3, 1.0), t(2.5, 2.2))
-    assert check(loss, plain, objective, budget=BUDGET).diagnosis == "zero_gradient"
+    assert check(loss, plain, objective, budget=BUDGET).diagnosis == "no_gradient"
 
 
 # --- probabilities ------------------------------------------------------------------------------

@@ -197,10 +197,11 @@ def _edges(dimensions: int) -> Tensor:
 
 def _beyond(outermost: Tensor, next_to_it: Tensor) -> Tensor:
     """∫|f| beyond the outermost panel, if it falls from panel to panel at least as fast as over the
-    last two, as for a log-concave |f|N; infinite if it does not fall."""
+    last two, as for a log-concave |f|N; infinite if it does not fall. Where f is 0 but for
+    rounding, it is nothing."""
     ratio = outermost / next_to_it
     beyond = torch.where(ratio < 1, outermost * ratio / (1 - ratio), torch.inf)
-    return torch.where(outermost == 0, 0.0, beyond)
+    return torch.where(outermost <= EPS**2, 0.0, beyond)
 
 
 def _grids(

@@ -49,6 +49,8 @@ def jump_moved(policy: Policy) -> float:
     """By how much of ε a jump of Q, which lies where the next float is, may be moved: the mean of
     |log π(a⁺) − log π(a)|, a⁺ one unit of the last place from a, of the worst state."""
     a = policy.sample(PROBES, Noise(3, policy.like.device))
+    if not a.is_floating_point():
+        return 0.0
     moved = policy.log_prob((1 + EPS) * a) - policy.log_prob(a)
     return float(moved.abs().mean(0).max())
 
@@ -57,6 +59,6 @@ def _next(policy: Policy, objective: Objective) -> tuple[Policy, Objective]:
     up = 1 + EPS
 
     def Q(a: Tensor) -> Tensor:
-        return up * objective.Q(a if policy.discrete else up * a)
+        return up * objective.Q(up * a if a.is_floating_point() else a)
 
     return policy.map(lambda p: up * p), Objective(Q, objective.alpha)
