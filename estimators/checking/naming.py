@@ -81,10 +81,11 @@ def _measured(known: Known, more: Tensor | float, n: int | None) -> Measured:
     """more: what rounding and the exact gradient's own error explain."""
     sharp = known.sampler.sharp
     (bias, _, reference), (error, _, of_reference) = sharp.mean, sharp.sem
-    error = error + more + 1e-12
+    rounding = torch.as_tensor(more) + 1e-12
+    by_chance, error = bool((error > rounding).all()), error + rounding
     if known.exact is None:
         return Measured(bias, error, reference, of_reference, n)
-    R = _correlation(known.sampler.pilot)
+    R = _correlation(known.sampler.pilot) if by_chance else None
     return Measured(bias, error, flat(known.exact), 0.0, n, R)
 
 
