@@ -216,7 +216,7 @@ def _integral(
         chunk=max(1, CHUNK // (len(k) * max(1, policy.batch.numel()))),
         limit=4 * MAX_ROWS // max(4, len(k)),
         tolerance=tolerance,
-        noise=rounding,
+        noise=rounding / UNITS,
         breaks=breaks,
     )
     spikes = policy.spikes()

@@ -227,6 +227,8 @@ def _grids(
         error = _off(gap, 4 * last_gap, 0.075) + tail
         if not smooth or (error <= _due(tolerance, scale, noise)).all():
             break
+        if panels == GRIDS[2][-1]:  # the last did not do: whatever f is, it is not smooth
+            error = 4 * torch.maximum(gap, last_gap) + tail
         before, last_gap = value, gap
     return value, error, scale
 
