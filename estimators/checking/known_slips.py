@@ -33,10 +33,13 @@ def slips(policy: Policy, objective: Objective, n: int | None) -> Iterator[Slip]
         free = int(independent and n is None)  # its size may be any
         yield Slip(Suspect(key, 0.0, says=says, free=free), ((1.0, surrogate),), independent)
     if squashed:
-        yield from _of_log_det()
+        yield Slip(Suspect("log_det_forgotten", 1.0), ((-1.0, _log_det),))
+        yield Slip(Suspect("sign_of_log_det", 1.0), ((-2.0, _log_det),))
         yield from _of_actions()
     elif not policy.discrete:
         yield Slip(Suspect("not_squashed", 0.0), ((1.0, _squashed),))
+    if not policy.discrete:  # also of a tanh that is not there
+        yield Slip(Suspect("log_det_twice", 1.0), ((1.0, _log_det),))
     for wrong in wrong_densities(policy, squashed):
         yield from _of_density(wrong, squashed)
 
@@ -98,15 +101,9 @@ def _at_one(S: Estimator) -> Estimator:
     return lambda policy, objective, rng, n=1: S(policy, Objective(objective.Q), rng, n=n)
 
 
-def _of_log_det() -> Iterator[Slip]:
-    """D = −∇ α E[Σ log(1 − tanh² u)]: forgotten, twice, its sign wrong."""
-
-    def D(policy: Policy, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
-        return expectation(policy, lambda u: -objective.alpha * log_det_tanh(u), rng, n)
-
-    yield Slip(Suspect("log_det_forgotten", 1.0), ((-1.0, D),))
-    yield Slip(Suspect("log_det_twice", 1.0), ((1.0, D),))
-    yield Slip(Suspect("sign_of_log_det", 1.0), ((-2.0, D),))
+def _log_det(policy: Policy, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
+    """−∇ α E[Σ log(1 − tanh² u)]."""
+    return expectation(policy, lambda u: -objective.alpha * log_det_tanh(u), rng, n)
 
 
 def _of_actions() -> Iterator[Slip]:
