@@ -37,3 +37,12 @@ class Case:
     @property
     def device(self) -> torch.device:
         return self.policy.like.device
+
+
+def require_rates(budget: int | None, delta: float, false_alarm: float) -> None:
+    """ValueError on what is no budget and no rate."""
+    if budget is not None and budget < 2:
+        raise ValueError(f"budget, the estimates at most, must be ≥ 2, got {budget}")
+    for what, value in (("delta", delta), ("false_alarm", false_alarm)):
+        if not 0 < value < 1:
+            raise ValueError(f"{what} must lie in (0, 1), got {value}")

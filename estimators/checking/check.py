@@ -17,7 +17,7 @@ of questions, the cheapest first, and stops at the first that is answered by no:
 import math
 from typing import Any, Literal
 
-from estimators.checking.case import Case
+from estimators.checking.case import Case, require_rates
 from estimators.checking.faults import RAISED, raised
 from estimators.checking.ladder import climb
 from estimators.checking.problem import problem
@@ -100,10 +100,6 @@ def _require(
     if not isinstance(policy, Policy):
         raise TypeError(f"policy must be a Policy, got {type(policy).__name__}")
     require_finite(policy)
-    if budget is not None and budget < 2:
-        raise ValueError(f"budget, the estimates at most, must be ≥ 2, got {budget}")
-    for what, value in (("delta", delta), ("false_alarm", false_alarm)):
-        if not 0 < value < 1:
-            raise ValueError(f"{what} must lie in (0, 1), got {value}")
+    require_rates(budget, delta, false_alarm)
     if bound is not None and not 0 < bound < math.inf:
         raise ValueError(f"bound must be positive and finite, got {bound}")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from estimators.checking.densities import LogProb, Wrong, right, wrong_densities
+from estimators.checking.faults import RAISED
 from estimators.checking.means import expectation, scored
 from estimators.checking.slips import surrogates
 from estimators.checking.suspects import Slip, Suspect
@@ -174,7 +175,7 @@ def is_squashed(policy: Policy, objective: Objective) -> bool:
         Q = unsquashed(objective)
         ends = torch.stack([torch.ones_like(a), -torch.ones_like(a)])
         near, far = (Q(x * ends) for x in FAR)
-    except Exception:  # a Q of the policy's own actions alone
+    except RAISED:  # a Q of the policy's own actions alone
         return False
     return bool(((far - near).abs() <= 1e-6 * (1 + near.abs())).all())
 
@@ -205,6 +206,6 @@ def location_scale(policy: Policy) -> bool:
         with torch.enable_grad():
             a = copies.rsample(1, Noise(16, policy.like.device))
             g = flat_rows(row_gradients(copies.log_prob(a)[0], copies))
-    except Exception:  # no such action, or none that log π takes
+    except RAISED:  # no such action, or none that log π takes
         return False
     return bool(((g - g[:1]).abs() <= 1e-4 * (1 + g.abs())).all())

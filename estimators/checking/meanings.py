@@ -48,7 +48,6 @@ MEANINGS = {
     "factor_1/n": "the gradient divided by n once too often",
     "factor": "the gradient times a constant",
     "sigma_for_log_std": "the derivative by σ in the place of that by log σ",
-    "zero_gradient": "a parameter whose gradient is identically zero",
     "off_policy": "the actions are not drawn from π, and have no importance weights: look for "
     "replayed actions, and a missing exp(log π(a) − log π_old(a))",
     "no_gradient": "an entry of a parameter gets no gradient: look for .clamp( or a ReLU on it",

@@ -34,9 +34,8 @@ def diagnosis(case: Case, known: Known, failed: Evidence) -> tuple[str | None, E
     if found.slips:
         return found.slips[0].key, Evidence("diagnosis", "noted", found.text + how, found.numbers)
     text = unfelt(found.measured, _never(known), case.policy.parameters())
-    if text or failed.rung == "contract":
-        key = "zero_gradient" if failed.rung == "contract" else "no_gradient"
-        return key, Evidence("diagnosis", "noted", text or MEANINGS[key])
+    if text:
+        return "no_gradient", Evidence("diagnosis", "noted", text)
     if not found.perhaps and off_policy(case, seen):
         return "off_policy", Evidence("diagnosis", "noted", MEANINGS["off_policy"] + how)
     text = found.text
@@ -63,7 +62,7 @@ def _by_nodes(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> N
 def _by_draws(case: Case, known: Known, failed: Evidence, slips: Diagnosis) -> Named:
     """From draws of its own; more of them where that would tell slips apart that fit."""
     least = failed.numbers.get("estimates", 0)
-    more: Tensor | float = 0.0 if failed.rung == "contract" else slack(case, known)
+    more = slack(case, known)
     sharp, most = SLOW_SHARP, SLOW_MOST
     if case.subject.fast:
         sharp, most = SHARP, MOST // len(case.labels) // (2 if known.exact is None else 1)

@@ -106,8 +106,9 @@ def measured(case: Case, known: Known, before: Mapping[str, Evidence]) -> Eviden
         active=partial(activity, case.policy, case.objective) if known.use.random else None,
     )
     rung = "reference" if known.exact is None else "monte carlo"
-    limits = known.sampler.bounds(look)
-    return measured_evidence(rung, look, case.labels, case.delta, MISS, sure, limits)
+    against = "the score function" if known.exact is None else "the exact gradient"
+    args = rung, look, case.labels, case.delta, MISS, sure, against
+    return measured_evidence(*args, **known.sampler.bounds(look))
 
 
 def continuity(case: Case, known: Known, before: Mapping[str, Evidence]) -> Evidence | None:

@@ -11,15 +11,18 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from estimators.checking.faults import RAISED, Fault, blamed
+from estimators.checking.case import require_rates
+from estimators.checking.faults import RAISED, Fault, blamed, raised
+from estimators.checking.probe import Precision
 from estimators.checking.sequential import FIRST, Look, sequential
 from estimators.checking.verdict import Evidence, Status, Verdict
+from estimators.checking.wording import measured_evidence
 from estimators.moments import Moments
 from estimators.noise import Noise
 from estimators.policies import TooManyNodes
@@ -37,6 +40,7 @@ FITS = 4.5  # standard errors
 TOLD = 16.0  # difference of two χ²
 DEVIATIONS = 4.0  # below the share seen
 ROUNDING = 64.0  # units of the last place, of what is summed
+REPEATED = 8.0  # of the same sum, made twice
 
 # numbers [count, p]; right ones, of the same draws or others, or their mean; and such as vary as
 # much as from one action each, the unit of δ: right ones of the same draws, or the numbers
@@ -100,14 +104,48 @@ class Demand:
     rng: Noise
     budget: int | None
     delta: float
-    false_alarm: float
+    false_alarm: float  # half of it is the problem's
 
     def __post_init__(self) -> None:
-        if self.budget is not None and self.budget < 2:
-            raise ValueError(f"budget, the estimates at most, must be ≥ 2, got {self.budget}")
-        for what, value in (("delta", self.delta), ("false_alarm", self.false_alarm)):
-            if not 0 < value < 1:
-                raise ValueError(f"{what} must lie in (0, 1), got {value}")
+        require_rates(self.budget, self.delta, self.false_alarm)
+
+
+def answer(
+    name: str,
+    sound: tuple[Evidence, str | None],
+    question: Callable[[], Question],
+    kept: str,
+    demand: Demand,
+) -> Verdict:
+    """The verdict. sound: what `problem` says, and the key of its fault; question: raises Fault
+    where the function does not keep its contract; kept: the contract in words."""
+    said, fault = sound
+    if said.outcome != "passed":
+        status: Status = "broken" if said.outcome == "failed" else "undecided"
+        return Verdict(name, status, fault, (said,))
+    try:
+        asked = question()
+    except Fault as found:
+        text, key = found.complaint
+        return Verdict(name, "broken", key, (said, Evidence("contract", "failed", text)))
+    return judge(asked, demand, (said, Evidence("contract", "passed", kept)))
+
+
+def require_deterministic(draw: Callable[[int, Noise], Rows], what: str, eps: float) -> float:
+    """Fault unless the same draws give the same finite numbers. The last place of the coarsest
+    floating-point numbers on the way, or eps."""
+    try:
+        with Precision() as precision:
+            one = draw(16, Noise(5))[0]
+        two = draw(16, Noise(5))[0]
+    except RAISED as error:
+        raise raised(error) from error
+    if bad := int((~one.isfinite()).any(0).sum()):
+        raise Fault(f"the {what} is not finite for {bad} of {one.shape[1]}")
+    eps = max(precision.eps, eps)
+    if ((one - two).abs() > REPEATED * eps * one.abs().amax()).any():
+        raise Fault(f"it is not deterministic: the same draws give different {what}s")
+    return eps
 
 
 def judge(asked: Question, demand: Demand, before: tuple[Evidence, ...]) -> Verdict:
@@ -209,7 +247,7 @@ def _measured(asked: Question, demand: Demand, sure: bool, most: int | None) -> 
             draw,
             slack=asked.slack + asked.error,
             delta=demand.delta,
-            false_alarm=demand.false_alarm,
+            false_alarm=demand.false_alarm / 2,
             miss=MISS,
             budget=budget,
             chunk=max(64, chunk // len(asked.labels)),
@@ -228,48 +266,12 @@ def _measured(asked: Question, demand: Demand, sure: bool, most: int | None) -> 
 def _looked(asked: Question, look: Look, says: str, delta: float, sure: bool) -> Evidence:
     """The last look of the sequential test, as evidence."""
     rung = "reference" if asked.truth is None else "monte carlo"
-    numbers: dict[str, Any] = {
-        "estimates": look.n,
-        "entries": asked.labels,
-        "bias": look.mean.tolist(),
-        "standard_error": look.se.tolist(),
-        "standard_deviation": look.sd.tolist(),
-        "limit": look.limit.tolist(),
-        "detectable": look.detectable.tolist(),
-        "more": look.more,
-        "forms": [says],
-    }
     against = f"the {'exact' if asked.truth is not None else 'right'} {asked.what}{_of([says])}"
-    if look.verdict == "biased":
-        ratio = torch.where(look.off, look.mean.abs() / look.se.clamp(min=1e-300), 0.0)
-        i = int(ratio.argmax())
-        size = f"{float(ratio[i]):.1f} standard errors"
-        size = size if float(ratio[i]) < 1e6 else "and it does not vary"
-        text = (
-            f"{asked.labels[i]} is off {against} by {float(look.mean[i]):+.4g} ± "
-            f"{float(look.se[i]):.2g}, {size} ({look.n:,} estimates)"
-        )
-        return Evidence(rung, "failed", text, numbers)
+    args = rung, look, asked.labels, delta, MISS, sure, against
+    found = measured_evidence(*args, unit="from one action", forms=[says])
     if look.verdict == "unbiased" and (look.se * math.sqrt(look.n) <= asked.slack).all():
-        text = f"is {against}, draw by draw, in {look.n:,} of them"
-        return Evidence(rung, "passed", text, numbers)
-    if look.verdict == "unbiased":
-        varies = look.sd > 0
-        least = float((look.detectable / look.sd)[varies].max()) if varies.any() else 0.0
-        text = (
-            f"agrees with {against} to within δ = {delta:g} standard deviations from one action: "
-            f"{look.n:,} estimates would have shown a bias of {least:.2g} of them with "
-            f"probability 1 − {MISS:g}"
-        )
-        return Evidence(rung, "passed", text, numbers)
-    if sure:
-        return Evidence(rung, "passed", f"{look.n:,} estimates do not contradict it", numbers)
-    more = f"; {look.more:,} more estimates would do" if look.more else ""
-    if math.isfinite(look.decidable):
-        numbers["decidable"] = look.decidable
-        more += f", or δ = {look.decidable:.2g}, which these can decide"
-    text = f"cannot tell after {look.n:,} estimates against {against}: {look.why}{more}"
-    return Evidence(rung, "undecided", text, numbers)
+        found = replace(found, text=f"is {against}, draw by draw, in {look.n:,} of them")
+    return found
 
 
 def _diagnosis(asked: Question, failed: Evidence) -> tuple[str | None, Evidence]:

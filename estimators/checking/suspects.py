@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from estimators.checking.faults import RAISED
 from estimators.checking.meanings import MEANINGS
 from estimators.checking.means import mean_of
 from estimators.gradients import Estimator
@@ -65,7 +66,7 @@ class Means:
         if (surrogate, n) not in self.known:
             try:
                 mean = mean_of(surrogate, self.policy, self.objective, n, independent)
-            except Exception:  # of a policy or a Q that this slip was not made for: no suspect
+            except RAISED:  # of a policy or a Q that this slip was not made for: no suspect
                 mean = None
             finite = mean is not None and bool(torch.stack(mean).isfinite().all())
             self.known[surrogate, n] = mean if finite else None

@@ -16,8 +16,6 @@ from torch import Tensor
 
 from estimators.checking.acting import Acting, expectation, measured_expectation
 from estimators.checking.calling import asked
-from estimators.checking.faults import RAISED, Fault, raised
-from estimators.checking.probe import Precision
 from estimators.checking.problem import problem
 from estimators.checking.scalar_means import (
     PAIRED,
@@ -27,12 +25,13 @@ from estimators.checking.scalar_means import (
     Question,
     Rows,
     Slip,
-    judge,
+    answer,
+    require_deterministic,
     share_moving,
 )
 from estimators.checking.subjects import name_of
 from estimators.checking.target_functions import KNOWN, Critics, Target, Transitions, draws_here
-from estimators.checking.verdict import Evidence, Verdict
+from estimators.checking.verdict import Verdict
 from estimators.globals import preserved_globals
 from estimators.noise import Noise
 from estimators.policies import Policy, TooManyNodes, require_finite
@@ -73,7 +72,7 @@ def check_target(
         raise ValueError(f"alpha must be a finite number ≥ 0, got {alpha}")
     acting, name = Acting.of(policy, box), name or name_of(target)
     names = asked(target, KNOWN, ("reward",))
-    demand = Demand(rng or Noise(0, policy.like.device), budget, delta, false_alarm / 2)
+    demand = Demand(rng or Noise(0, policy.like.device), budget, delta, false_alarm)
     offsets = OFFSETS if draws_here(names) else OFFSETS[:1]
     transitions = Transitions.of(policy.batch.numel(), policy.like, offsets)
     values = _together(critics, twins="q2" in names, dtype=policy.like.dtype)
@@ -83,18 +82,9 @@ def check_target(
         def Q(a: Tensor) -> Tensor:
             return torch.stack(list(values(a))).amin(0)
 
-        sound, fault = problem(policy, acting.objective(Q, alpha), false_alarm / 2)
-        if sound.outcome != "passed":
-            failed = sound.outcome == "failed"
-            return Verdict(name, "broken" if failed else "undecided", fault, (sound,))
-        try:
-            question = _question(called, name, delta)
-        except Fault as found:
-            text, key = found.complaint
-            said = Evidence("contract", "failed", text)
-            return Verdict(name, "broken", key, (sound, said))
-        text = "a finite number for each transition, deterministic given its draws"
-        return judge(question, demand, (sound, Evidence("contract", "passed", text)))
+        sound = problem(policy, acting.objective(Q, alpha), false_alarm / 2)
+        kept = "a finite number for each transition, deterministic given its draws"
+        return answer(name, sound, lambda: _question(called, name, delta), kept, demand)
 
 
 def _together(critics: Critic | Sequence[Critic], twins: bool, dtype: torch.dtype) -> Critics:
@@ -186,7 +176,7 @@ def _question(called: Target, name: str, delta: float) -> Question:
         y = called.of_own_draws(count, rng)
         return y, truth[None] if value.exact else right(called.parts(count, other)), y
 
-    eps = _require_deterministic(called, draw)
+    eps = require_deterministic(draw, "target", torch.finfo(called.acting.policy.like.dtype).eps)
     of_one = right(called.parts(2**12, Noise(44)))
     size = backup.reward.abs() + gamma * (value.each.abs().amax(1) + alpha * value.log_prob.abs())
     bootstraps = backup.terminated == 0
@@ -222,22 +212,6 @@ def _question(called: Target, name: str, delta: float) -> Question:
         rarest=called.acting.policy.rarest,
         paired=called.given_actions,
     )
-
-
-def _require_deterministic(called: Target, draw: Callable[[int, Noise], Rows]) -> float:
-    """The last place of the coarsest floating-point numbers on the way."""
-    try:
-        with Precision() as precision:
-            one = draw(16, Noise(5))[0]
-        two = draw(16, Noise(5))[0]
-    except RAISED as error:
-        raise raised(error) from error
-    if bad := int((~one.isfinite()).any(0).sum()):
-        raise Fault(f"the target is not finite for {bad} of {one.shape[1]} kinds of transitions")
-    eps = max(precision.eps, torch.finfo(called.acting.policy.like.dtype).eps)
-    if ((one - two).abs() > 1e3 * eps * one.abs().amax()).any():
-        raise Fault("it is not deterministic: the same draws give different targets")
-    return eps
 
 
 @dataclass(frozen=True, eq=False)

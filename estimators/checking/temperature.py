@@ -16,7 +16,6 @@ from torch import Tensor
 
 from estimators.checking.acting import Acting, expectation, measured_expectation, out_of_reach
 from estimators.checking.calling import asked
-from estimators.checking.faults import RAISED, Fault, raised
 from estimators.checking.problem import problem
 from estimators.checking.scalar_means import (
     PAIRED,
@@ -26,7 +25,8 @@ from estimators.checking.scalar_means import (
     Question,
     Rows,
     Slip,
-    judge,
+    answer,
+    require_deterministic,
     share_moving,
 )
 from estimators.checking.subjects import name_of
@@ -70,22 +70,13 @@ def check_temperature(
         raise ValueError(f"target_entropy must be a finite number, got {target_entropy}")
     acting, name = Acting.of(policy, box), name or name_of(loss)
     names = asked(loss, KNOWN, ("log_alpha", "params"))
-    demand = Demand(rng or Noise(0, policy.like.device), budget, delta, false_alarm / 2)
+    demand = Demand(rng or Noise(0, policy.like.device), budget, delta, false_alarm)
     alphas = torch.tensor([alpha, SECOND * alpha], dtype=torch.float64)
     called = Loss(loss, names, acting, target_entropy, alphas.log().to(policy.like))
     with preserved_globals():
-        sound, fault = _sound(acting, target_entropy, false_alarm / 2)
-        if sound.outcome != "passed":
-            failed = sound.outcome == "failed"
-            return Verdict(name, "broken" if failed else "undecided", fault, (sound,))
-        try:
-            question = _question(called, name, delta)
-        except Fault as found:
-            text, key = found.complaint
-            said = Evidence("contract", "failed", text)
-            return Verdict(name, "broken", key, (sound, said))
-        kept = Evidence("contract", "passed", "finite, deterministic, a gradient for log α")
-        return judge(question, demand, (sound, kept))
+        sound = _sound(acting, target_entropy, false_alarm / 2)
+        kept = "finite, deterministic, a gradient for log α"
+        return answer(name, sound, lambda: _question(called, name, delta), kept, demand)
 
 
 def _sound(acting: Acting, target: float, false_alarm: float) -> tuple[Evidence, str | None]:
@@ -135,7 +126,7 @@ def _question(loss: Loss, name: str, delta: float) -> Question:
     log_prob = loss.log_prob(2**12, Noise(44)).double().cpu()
     size = float(log_prob.abs().mean()) + abs(loss.target_entropy)
     draw, slow = _rows(loss, gap if entropy.exact else None)
-    _require_deterministic(draw)
+    require_deterministic(draw, "gradient", torch.finfo(loss.log_alphas.dtype).eps)
 
     def shy() -> str:
         if abs(gap) > max(delta * float(log_prob[:, 0].std()), 1e-9 * size):
@@ -197,17 +188,6 @@ def _rows(loss: Loss, gap: float | None) -> tuple[Callable[[int, Noise], Rows], 
         return numbers, truth, math.sqrt(loss.actions) * numbers
 
     return beside, slow
-
-
-def _require_deterministic(draw: Callable[[int, Noise], Rows]) -> None:
-    try:
-        one, two = (draw(4, Noise(5))[0] for _ in range(2))
-    except RAISED as error:
-        raise raised(error) from error
-    if not one.isfinite().all():
-        raise Fault("the gradient of log_alpha is not finite")
-    if ((one - two).abs() > 1e-6 * one.abs().max()).any():
-        raise Fault("it is not deterministic: the same draws give different gradients")
 
 
 def _slips(

@@ -45,10 +45,12 @@ def measured_evidence(
     delta: float,
     miss: float,
     sure: bool,
-    limits: dict[str, Any],
+    against: str,
+    unit: str = "of one estimate in every parameter",
+    **more_numbers: Any,
 ) -> Evidence:
-    """The last look of the sequential test. sure: nodes have answered already."""
-    against = "the exact gradient" if rung == "monte carlo" else "the score function"
+    """The last look of the sequential test. sure: nodes have answered already; against: what is
+    right; unit: of δ."""
     numbers = {
         "estimates": look.n,
         "entries": labels,
@@ -58,7 +60,7 @@ def measured_evidence(
         "limit": look.limit.tolist(),
         "detectable": look.detectable.tolist(),
         "more": look.more,
-        **limits,
+        **more_numbers,
     }
     outcome: Outcome = "undecided"
     if look.verdict == "biased":
@@ -68,9 +70,9 @@ def measured_evidence(
         smallest = float((look.detectable / look.sd)[varies].max()) if varies.any() else 0.0
         outcome = "passed"
         text = (
-            f"agrees with {against} to within δ = {delta:g} standard deviations of one estimate "
-            f"in every parameter: {look.n:,} estimates would have shown a bias of {smallest:.2g} "
-            f"of them with probability 1 − {miss:g}"
+            f"agrees with {against} to within δ = {delta:g} standard deviations {unit}: "
+            f"{look.n:,} estimates would have shown a bias of {smallest:.2g} of them with "
+            f"probability 1 − {miss:g}"
         )
     elif sure:
         outcome, text = "passed", f"{look.n:,} estimates do not contradict the nodes"
