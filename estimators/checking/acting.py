@@ -84,7 +84,7 @@ class Acting:
                 return math.log(len(self.policy.nodes()[0]))
             except TooManyNodes:
                 return math.inf
-        low, high = getattr(self.policy, "edges", None) or (-math.inf, math.inf)
+        low, high = self.policy.edges or (-math.inf, math.inf)
         return self.policy.dim * math.log(high - low)
 
 

@@ -33,7 +33,7 @@ def problem(
 ) -> tuple[Evidence, str | None]:
     """What can be said of the problem, and the key of its fault. failed: no estimator can be
     judged on it. undecided: floats cannot compute what an estimator would be judged by."""
-    device = policy.like.device
+    device, foreign = policy.like.device, type(policy) not in POLICIES.values()
     try:
         with blamed("the policy"):
             copies = rows(policy, max(64, WITNESSES // policy.batch.numel())).detach()
@@ -42,7 +42,7 @@ def problem(
         if edge := _at_the_edge(copies, a, log_prob):
             return Evidence("problem", "undecided", edge), None
         _require_values(copies, objective, a)
-        if type(policy) not in POLICIES.values():
+        if foreign:
             found = wrong_density(policy, Noise(4, device), false_alarm)
             if found:
                 text = f"log_prob is not the density of what the policy's `sample` draws: {found}"
@@ -50,7 +50,10 @@ def problem(
     except Fault as fault:
         text, key = fault.complaint
         return Evidence("problem", "failed", text), key
-    return Evidence("problem", "passed", "Q is finite, the same each time, of one action"), None
+    text = "Q is finite, the same each time, of one action"
+    if foreign:
+        text += "; log_prob is the density of what is drawn, as far as its draws tell"
+    return Evidence("problem", "passed", text), None
 
 
 def _at_the_edge(policy: Policy, a: Tensor, log_prob: Tensor) -> str | None:

@@ -129,6 +129,12 @@ class Policy(ABC):
         """The smallest probability of a component or an action that it draws by category."""
         return 1.0
 
+    @property
+    def edges(self) -> tuple[float, float] | None:
+        """Between which every coordinate of an action lies, infinite where nothing ends it; None
+        where that is not known."""
+        return None
+
     def spikes(self) -> Tensor | None:
         """Points of ε about which the density changes fast, for nodes to stand at: [breaks, d]."""
         return None

@@ -106,8 +106,7 @@ def _edge(policy: Policy, drawn: Tensor, i: int, sign: float) -> Tensor | None:
     """Where the density ends: what the policy says of its support, or by bisection."""
     x = drawn[..., i]
     edge = x.amax(0) if sign > 0 else x.amin(0)
-    said = getattr(policy, "edges", None)
-    if said is not None:
+    if (said := policy.edges) is not None:
         return torch.full_like(edge, said[sign > 0]) if math.isfinite(said[sign > 0]) else None
     last = (x * sign).argmax(0, keepdim=True)  # the outermost action of each state
     a = drawn.gather(0, last.unsqueeze(-1).expand(1, *drawn.shape[1:]))[0].clone()
