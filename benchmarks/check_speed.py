@@ -1,7 +1,8 @@
 """How long `check` takes: `make benchmark-check`, ≈ 1 minute; writes docs/benchmarks-check.md.
 
-The whole ladder, by default, on every right estimator of the small catalogue problems; and 10⁶
-estimates of a d = 6 problem through its Monte-Carlo rung. Processor seconds, which other
+The whole ladder, by default, on every right estimator of the small catalogue problems; 10⁶
+estimates of a d = 6 problem through its Monte-Carlo rung; and losses as people write them, all rows
+at once against a call for each. Processor seconds, which other
 programs do not lengthen much; exit status 1 over a limit.
 """
 
@@ -12,10 +13,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from gradients import processor
+from torch import Tensor
 
-from estimators import BIASED, CATALOGUE, Gaussian, Noise, Objective, check
+from estimators import BIASED, CATALOGUE, Categorical, Gaussian, Noise, Objective, Policy, check
+from estimators.checking.subjects import Params, one_by_one
+from estimators.checking.vectorised import Loss, vectorised
 from estimators.gradients import Gradient
 from toy_problems import build
 
@@ -63,6 +68,65 @@ def million(name: str, rung: str) -> float:
     return median(run)
 
 
+REWARD = torch.tensor([1.0, 3.0, -2.0]).double()
+CHOICE = Categorical(torch.tensor([0.3, -0.2, 0.5]).double())
+
+
+def drawn(params: Params) -> tuple[Tensor, Tensor]:
+    pi = torch.distributions.Categorical(logits=params["logits"])
+    a = pi.sample()
+    return a, pi.log_prob(a)
+
+
+def by_index(params: Params) -> Tensor:
+    a, log_prob = drawn(params)
+    return REWARD[a] * log_prob
+
+
+def by_item(params: Params) -> Tensor:
+    a, log_prob = drawn(params)
+    return REWARD[a.item()] * log_prob
+
+
+def by_branch(params: Params) -> Tensor:
+    a, log_prob = drawn(params)
+    return 3 * log_prob if a == 1 else 0 * log_prob
+
+
+def by_multinomial(params: Params) -> Tensor:
+    prob = params["logits"].softmax(-1)
+    a = torch.multinomial(prob.detach(), 1)[0]
+    return REWARD[a] * prob.log()[a]
+
+
+def by_numpy(params: Params) -> Tensor:
+    prob = params["logits"].softmax(-1)
+    a = np.random.choice(3, p=prob.detach().numpy())
+    return REWARD[a] * prob.log()[a]
+
+
+def beta(params: Params) -> Tensor:
+    return (torch.distributions.Beta(params["mu"].exp(), params["log_std"].exp()).rsample()).sum()
+
+
+LOSSES: dict[str, tuple[Loss, Policy]] = {
+    "`REWARD[a]`": (by_index, CHOICE),
+    "`REWARD[a.item()]`": (by_item, CHOICE),
+    "`if a == 1`": (by_branch, CHOICE),
+    "`torch.multinomial`": (by_multinomial, CHOICE),
+    "`np.random.choice`": (by_numpy, CHOICE),
+    "`Beta(…).rsample()`, d = 6": (beta, WIDE),
+}
+
+
+def at_once(name: str) -> tuple[float, float]:
+    """Processor seconds of an estimate, all rows at once and by a call for each."""
+    loss, policy = LOSSES[name]
+    vectorised(loss, policy, 256, Noise(0))  # warm-up
+    many = median(lambda i: vectorised(loss, policy, 2**14, Noise(i))) / 2**14
+    return many, median(lambda i: one_by_one(loss, policy, 2**10, Noise(i))) / 2**10
+
+
 def main() -> int:
     pairs = [
         (problem, name)
@@ -76,6 +140,7 @@ def main() -> int:
     randn = median(lambda _: torch.randn(10**6, D, dtype=torch.float64, generator=generator))
     names, against = ("reparameterization", "score_function"), ("monte carlo", "reference")
     millions = {(name, rung): million(name, rung) for name in names for rung in against}
+    ways = {name: at_once(name) for name in LOSSES}
     lines = [
         "# Speed of `check`",
         "",
@@ -92,6 +157,13 @@ def main() -> int:
             f"| 10⁶ estimates, d = {D}, `{name}`, {rung}: {s / randn:.0f} × `torch.randn` of that "
             f"noise | {s:.2f} | {SECONDS['million']:g} |"
             for (name, rung), s in millions.items()
+        ),
+        "",
+        "| a loss with | µs an estimate, a call for each | all at once | times faster |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {1e6 * each:.0f} | {1e6 * many:.1f} | {each / many:.0f} |"
+            for name, (many, each) in ways.items()
         ),
     ]
     text = "\n".join(lines) + "\n"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import FLOAT, t
 from torch.distributions import (
@@ -291,14 +291,33 @@ def test_a_rare_action_that_alone_has_a_reward_is_no_fault(rare, actions, seed):
         assert verdict.status in ("unbiased", "undecided"), str(verdict)
 
 
-@RANDOM
-@given(knot=st.floats(1.0, 6.0), seed=st.integers(0, 2**20))
-def test_a_critic_that_is_flat_where_actions_are_common_is_no_fault(knot, seed):
-    objective = Objective(lambda a: torch.relu(a - knot).clamp(max=1.0).sum(-1), 0.0)
-    policy = Gaussian(t(0.0), t(0.0))
+SHAPES = {
+    "relu": torch.relu,
+    "ramp": lambda x: (300 * x).clamp(0, 1),
+    "steep ramp": lambda x: (900 * x).clamp(0, 1),
+    "sigmoid": lambda x: torch.sigmoid(100 * x),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@settings(max_examples=4, deadline=None)
+@given(
+    knot=st.floats(0.5, 4.5),
+    alpha=st.sampled_from([0.0, 0.3]),
+    d=st.integers(1, 2),
+    seed=st.integers(0, 2**20),
+)
+@example(knot=4.241, alpha=0.3, d=1, seed=37)
+@example(knot=3.4655, alpha=0.0, d=1, seed=164)
+@example(knot=3.832, alpha=0.3, d=2, seed=112)
+def test_a_critic_that_is_flat_where_actions_are_common_is_no_fault(shape, knot, alpha, d, seed):
+    objective = Objective(lambda a: SHAPES[shape](a - knot).sum(-1), alpha)
+    policy = Gaussian(torch.zeros(d, dtype=FLOAT), torch.zeros(d, dtype=FLOAT))
 
     def loss(p):
-        return -objective.Q(Normal(p["mu"], p["log_std"].exp()).rsample())
+        pi = Normal(p["mu"], p["log_std"].exp())
+        a = pi.rsample()
+        return alpha * pi.log_prob(a).sum(-1) - objective.Q(a)
 
     for thing in (loss, reparameterization):
         verdict = check(thing, policy, objective, rng=Noise(seed), budget=2**16)
@@ -368,6 +387,8 @@ def test_jumps_are_told_from_steep_slopes():
     assert jump(lambda a: (a > 0.4).to(a).sum(-1) + a.sum(-1), a) == pytest.approx(1.0)
     assert jump(lambda a: torch.clamp(1e6 * a, 0, 1).sum(-1), a) == 0.0
     assert jump(lambda a: torch.relu(a - 0.3).sum(-1), a) == 0.0
+    bumps = torch.rand(1, 64, 2, generator=torch.Generator().manual_seed(0), dtype=FLOAT)
+    assert jump(lambda a: torch.sigmoid(2000 * (a - 0.5)).sum(-1), bumps) == 0.0  # up and down
     assert jump(lambda a: torch.round(a.float()).to(a).sum(-1), a.float()) == pytest.approx(1.0)
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 
 from estimators import Categorical as Choice
 from estimators import Gaussian, Noise, Objective, check
-from estimators.checking.subjects import _one_by_one
+from estimators.checking.subjects import one_by_one
 from estimators.checking.vectorised import NotVectorised, vectorised
 
 REWARD = t(1.0, 3.0, -2.0)
@@ -161,7 +161,7 @@ def test_the_mean_and_the_spread_are_those_of_calls(loss):
     """Two samples, 2¹⁴ and 2¹¹: the means to 6 standard errors, and so the means of squares."""
     policy = Gaussian(t(0.3, -0.4), t(-0.2, 0.5))
     many = vectorised(loss, policy, 2**14, Noise(3))
-    few = _one_by_one(loss, policy, 2**11, Noise(4))
+    few = one_by_one(loss, policy, 2**11, Noise(4))
     for name in many:
         for f in (lambda x: x, torch.square):
             m, o = f(many[name]), f(few[name])

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 HALVINGS = {torch.float64: 60, torch.float32: 30}
-STEEP = 1e-4  # of the whole change, left between two neighbours
+ROUNDING = 64.0  # units of the last place, of Q
+STEEP = 1e-4  # of the largest change on the way, left between two neighbours
 
 
 def jump(Q: Callable[[Tensor], Tensor], a: Tensor) -> float:
@@ -21,15 +22,18 @@ def jump(Q: Callable[[Tensor], Tensor], a: Tensor) -> float:
     with torch.no_grad():
         x, y = a.detach(), a.detach().roll(1, 1)
         at_x, at_y = Q(x), Q(y)
-        whole = (at_y - at_x).abs()
+        most = (at_y - at_x).abs()
         for _ in range(HALVINGS.get(a.dtype, 10)):
             middle = (x + y) / 2
             at = Q(middle)
-            left = (at - at_x).abs() >= (at_y - at).abs()
+            first, second = (at - at_x).abs(), (at_y - at).abs()
+            most = most.maximum(first).maximum(second)
+            left = first >= second
             x, y = _where(left, x, middle), _where(left, middle, y)
             at_x, at_y = torch.where(left, at_x, at), torch.where(left, at, at_y)
         rest = (at_y - at_x).abs()
-        return float(torch.where(rest > STEEP * whole, rest, 0.0).max())
+        rounding = ROUNDING * torch.finfo(rest.dtype).eps * at_x.abs().max()
+        return float(torch.where(rest > STEEP * most + rounding, rest, 0.0).max())
 
 
 def _where(left: Tensor, one: Tensor, other: Tensor) -> Tensor:

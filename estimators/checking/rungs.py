@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from estimators.checking.activity import activity
+from estimators.checking.activity import activity, due
 from estimators.checking.case import Case
 from estimators.checking.contract import examine
 from estimators.checking.faults import RAISED, Fault, blamed
@@ -26,6 +26,7 @@ from estimators.gradients import flat
 from estimators.noise import Noise
 from estimators.quadrature import Exact, TooManyNodes, cross_examine, exact_mean, exact_or_none
 from estimators.quadrature.by_density import density_gradient
+from estimators.quadrature.witnesses import WITNESSES
 
 MISS = 1e-6  # probability of not seeing a bias of δ
 SLOW_FIRST = 2**11
@@ -76,9 +77,14 @@ def nodes(case: Case, known: Known, before: Mapping[str, Evidence]) -> Evidence:
         mean = within()
         variance = within(about=mean)
         error = mean.error + exact.error
-        right = bool(((flat(mean) - flat(exact)).abs() <= node_limit(case, known, error)).all())
+        limit = node_limit(case, known, error)
+        off = (flat(mean) - flat(exact)).abs() > limit
+        right = not bool(off.any())
         if not right:  # before anybody is accused, some witnesses are asked
             cross_examine(*args, mean, variance)
+            silent = off & (flat(variance).abs().sqrt() <= limit)
+            if known.use.random and bool((silent & ~due(*args[1:], WITNESSES)).any()):
+                raise TooManyNodes("it does not vary at any node: what it feels may be too narrow")
     except TooManyNodes as reason:
         return Evidence("nodes", "skipped", str(reason))
     except RAISED as raised:  # it is shown other draws than its own, and may not like them

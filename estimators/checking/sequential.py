@@ -27,6 +27,7 @@ from estimators.checking.tails import Tails
 
 FIRST = 2**15  # a first look at fewer has not seen what happens once in a thousand draws
 MAX_CORRECTION = 1.0  # standard errors
+RARE = 16.0  # slacks that the deviations of a constant keep within
 ENOUGH = 100  # draws of the rarest event
 
 # count -> three times [count, p]: deviations, whose means are tested; the same before control
@@ -105,11 +106,14 @@ def _look(
     z, z_miss = quantile(share / (2 * p)), quantile(miss)
     mean, spread, skew, sd = sums.statistics()
     constant = spread <= slack
-    correction = torch.where(constant, 0.0, skew.abs() * (2 * z**2 + 1) / (6 * math.sqrt(n)))
+    correction = skew.abs() * (2 * z**2 + 1) / (6 * math.sqrt(n))
+    spans = sums.high - sums.low  # [2, p], of deviations and estimates
+    # a rare event that only begins to show is no constant, however small the deviation is so far
+    correction = torch.where(constant & (spans[0] <= RARE * slack), 0.0, correction)
     limit = z + correction
     se = spread / math.sqrt(n)
     heavy = sums.tails.heavy_entries() & ~constant
-    still = (sums.high - sums.low <= slack) & (mean.abs() > limit * se + slack)
+    still = (spans[1] <= slack) & (mean.abs() > limit * se + slack)
     due = n * active() if active is not None and still.any() else torch.full((p,), math.inf)
     still &= due < SEEN
     trusted = (correction <= MAX_CORRECTION) & ~heavy & (n * rarest >= ENOUGH) & ~still
@@ -142,7 +146,7 @@ def _look(
         verdict = "unbiased"
     ratio = torch.where(constant, 0.0, detectable / sd).nan_to_num(nan=math.inf)
     decidable = _rounded_up(float(ratio.max())) if len(ratio) and trusted.all() else math.inf
-    at = torch.where(still, sums.low, math.nan)
+    at = torch.where(still, sums.low[1], math.nan)
     return Look(verdict, n, mean, se, sd, limit, detectable, off, at, more, why, decidable)
 
 
@@ -162,7 +166,7 @@ class _Sums:
         self.powers = torch.zeros(3, p, dtype=torch.float64)
         self.estimates = torch.zeros(2, p, dtype=torch.float64)
         self.shift = torch.zeros(2, p, dtype=torch.float64)
-        self.low = torch.full((p,), math.inf, dtype=torch.float64)
+        self.low = torch.full((2, p), math.inf, dtype=torch.float64)
         self.high = -self.low
         self.tails = Tails()
 
@@ -174,7 +178,7 @@ class _Sums:
         square = x * x
         self.powers += torch.stack([x.sum(0), square.sum(0), (square * x).sum(0)])
         self.estimates += torch.stack([g.sum(0), (g * g).sum(0)])
-        low, high = torch.aminmax(estimates, dim=0)
+        low, high = torch.stack([deviations, estimates]).aminmax(dim=1)
         self.low, self.high = self.low.minimum(low), self.high.maximum(high)
         self.tails.add((plain - self.shift[0]).abs())
 

@@ -79,7 +79,7 @@ def subject(thing: Any, policy: Policy, objective: Objective, name: str = "") ->
     if _is_loss(thing, policy):
         scalar = partial(loss_value, thing, policy)
         slow = _slow(scalar, policy)
-        draws = _one_by_one if slow else vectorised
+        draws = one_by_one if slow else vectorised
         return Subject(name, partial(draws, scalar, policy), slow, loss=scalar)
     return _of_gradients(thing, policy, name, seeded=False)
 
@@ -158,7 +158,7 @@ def _is_loss(thing: Callable[[Any], Any], policy: Policy) -> bool:
         return isinstance(returned, Tensor)
 
 
-def _one_by_one(
+def one_by_one(
     scalar: Callable[[Params], Tensor], policy: Policy, estimates: int, rng: Noise
 ) -> Gradient:
     """A call for each, and one backward pass for a GROUP of them."""
@@ -179,7 +179,7 @@ def _slow(scalar: Callable[[Params], Tensor], policy: Policy) -> str:
     it runs, and gives what calling it gives, the same mean to 8 standard errors."""
     try:
         many = vectorised(scalar, policy, 1024, Noise(1))
-        few = _one_by_one(scalar, policy, 32, Noise(2))
+        few = one_by_one(scalar, policy, 32, Noise(2))
     except NotVectorised as why:
         return str(why)
     except RAISED as error:  # vmap refuses in many ways

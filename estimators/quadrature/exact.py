@@ -111,12 +111,14 @@ def exact_mean(
     evaluations: float = math.inf,
 ) -> Exact:
     """E[g], or E[(g − about)²]: as in `exact_moments`, but not cross-examined by random draws.
+    Q is looked at for features as in `exact_gradient`.
 
     tolerance: relative to the scale; as exact as float64 allows by default. Raises TooManyNodes
     also when it would take more than `evaluations` values of Q.
     """
     require_finite(policy)
     policy, objective = _double(policy, objective)
+    breaks = _breaks(policy, objective)
     watched = Watched(objective.Q)
 
     def Q(a: Tensor) -> Tensor:
@@ -126,7 +128,7 @@ def exact_mean(
         return q
 
     objective = Objective(Q, objective.alpha)
-    return _mean(estimator, policy, objective, about, tolerance, policy.spikes())
+    return _mean(estimator, policy, objective, about, tolerance, breaks)
 
 
 def exact_expectation(
