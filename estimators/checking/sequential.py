@@ -104,16 +104,19 @@ def _look(
 ) -> Look:
     n, p = sums.n, len(slack)
     z, z_miss = quantile(share / (2 * p)), quantile(miss)
-    mean, spread, skew, sd = sums.statistics()
+    mean, spread, skew, sd, own_skew = sums.statistics()
     constant = spread <= slack
-    correction = skew.abs() * (2 * z**2 + 1) / (6 * math.sqrt(n))
     spans = sums.high - sums.low  # [2, p], of deviations and estimates
+    constant_estimate = spans[1] <= RARE * slack
+    # rare events of an estimate are hidden by a reference that varies more: its own skewness counts
+    skew = torch.where(constant_estimate, skew.abs(), skew.abs().maximum(own_skew.abs()))
+    correction = skew * (2 * z**2 + 1) / (6 * math.sqrt(n))
     # a rare event that only begins to show is no constant, however small the deviation is so far
     correction = torch.where(constant & (spans[0] <= RARE * slack), 0.0, correction)
     limit = z + correction
     se = spread / math.sqrt(n)
     heavy = sums.tails.heavy_entries() & ~constant
-    still = (spans[1] <= slack) & (mean.abs() > limit * se + slack)
+    still = constant_estimate & (mean.abs() > limit * se + slack)
     due = n * active() if active is not None and still.any() else torch.full((p,), math.inf)
     still &= due < SEEN
     trusted = (correction <= MAX_CORRECTION) & ~heavy & (n * rarest >= ENOUGH) & ~still
@@ -136,7 +139,7 @@ def _look(
         unseen = -math.log(share) / n  # of this probability or more it would have been drawn
         why = f"an event of probability {unseen:.1e} or less may be all that it should feel"
     elif not trusted.all():
-        why = f"the draws are too skewed for n = {n:,} (skewness {float(skew.abs().max()):.0f})"
+        why = f"the draws are too skewed for n = {n:,} (skewness {float(skew.max()):.0f})"
     elif not reached.all():
         why = "the budget is used up"
     verdict: Literal["biased", "unbiased", "undecided"] = "undecided"
@@ -164,7 +167,7 @@ class _Sums:
     def __init__(self, p: int) -> None:
         self.n = 0
         self.powers = torch.zeros(3, p, dtype=torch.float64)
-        self.estimates = torch.zeros(2, p, dtype=torch.float64)
+        self.estimates = torch.zeros(3, p, dtype=torch.float64)
         self.shift = torch.zeros(2, p, dtype=torch.float64)
         self.low = torch.full((2, p), math.inf, dtype=torch.float64)
         self.high = -self.low
@@ -175,18 +178,23 @@ class _Sums:
             self.shift = torch.stack([deviations.mean(0), estimates.mean(0)])
         self.n += len(deviations)
         x, g = deviations - self.shift[0], estimates - self.shift[1]
-        square = x * x
-        self.powers += torch.stack([x.sum(0), square.sum(0), (square * x).sum(0)])
-        self.estimates += torch.stack([g.sum(0), (g * g).sum(0)])
+        for sums, y in ((self.powers, x), (self.estimates, g)):
+            square = y * y
+            sums += torch.stack([y.sum(0), square.sum(0), (square * y).sum(0)])
         low, high = torch.stack([deviations, estimates]).aminmax(dim=1)
         self.low, self.high = self.low.minimum(low), self.high.maximum(high)
         self.tails.add((plain - self.shift[0]).abs())
 
-    def statistics(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Mean, standard deviation and skewness of a deviation; the estimate's deviation."""
-        m1, m2, m3 = self.powers / self.n
-        variance = (m2 - m1**2).clamp(min=0)  # shifted sums: the difference is of rounding only
-        third = m3 - 3 * m1 * m2 + 2 * m1**3
-        skew = torch.where(variance > 0, third / variance**1.5, 0.0)
-        g1, g2 = self.estimates / self.n
-        return self.shift[0] + m1, variance.sqrt(), skew, (g2 - g1**2).clamp(min=0).sqrt()
+    def statistics(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Mean, standard deviation and skewness of a deviation; the last two of an estimate."""
+        mean, variance, skew = _central(self.powers / self.n)
+        _, of_estimate, own_skew = _central(self.estimates / self.n)
+        return self.shift[0] + mean, variance.sqrt(), skew, of_estimate.sqrt(), own_skew
+
+
+def _central(powers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, variance and skewness from E[x], E[x²], E[x³]: [3, p]."""
+    m1, m2, m3 = powers
+    variance = (m2 - m1**2).clamp(min=0)  # shifted sums: the difference is of rounding only
+    third = m3 - 3 * m1 * m2 + 2 * m1**3
+    return m1, variance, torch.where(variance > 0, third / variance**1.5, 0.0)
