@@ -237,10 +237,17 @@ def _integral(
 def _breaks(policy: Policy, objective: Objective) -> Tensor | None:
     """See `breaks_of`; None where a sample's draws are not known."""
     try:
-        draws, _ = _draws_within_reach(score_function, policy, objective)
+        draws, _ = _draws_within_reach(_one_action, policy, objective)
     except TooManyNodes:
         return None
     return breaks_of(policy, objective, draws)
+
+
+def _one_action(policy: Policy, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
+    """Draws an action and asks nothing of it: Q may have any number of values."""
+    policy.sample(1, rng)
+    nothing = 0 * sum(p.sum() for p in policy.parameters().values())
+    return nothing + policy.like.new_zeros(policy.batch)
 
 
 def _draws_within_reach(
