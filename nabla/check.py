@@ -77,7 +77,8 @@ def check(
             what a critic is fitted to (then Q may return a tuple, of several target critics).
         target_entropy: of --what temperature; by default −dim(A), or 0.98 log|A| if discrete.
         gamma: of --what target, 0.99 if none.
-        budget: estimates at most (4 million, or 32,768 where each takes a call of its own).
+        budget: estimates at most (4 million, four times as many where they would settle it; 32,768
+            where each takes a call of its own).
         delta: the bias to exclude, in standard deviations of one estimate.
         false_alarm: probability that a right estimator is called biased.
         seed: of the noise.

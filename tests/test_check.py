@@ -318,6 +318,15 @@ def test_sequential_false_alarms_stay_below_the_stated_rate():
     assert quantile(0.025) == pytest.approx(1.959964, abs=1e-6)
 
 
+def test_more_than_the_budget_is_drawn_only_where_that_settles_it():
+    """δ = 0.05 is excluded by about ((z + 4.75)/0.05)² = 45,000 rows."""
+    options = {**OPTIONS, "false_alarm": 1e-6, "first": 2**10, "budget": 2**14}
+    looks = {m: sequential(normal_rows(0.0), **options, most=m) for m in (0, 2**15, 2**17)}
+    assert [look.verdict for look in looks.values()] == ["undecided", "undecided", "unbiased"]
+    assert [looks[m].n for m in (0, 2**15)] == [2**14] * 2
+    assert 2**15 < looks[2**17].n < 2**16
+
+
 def bad(body):
     def estimator(policy, objective, rng, n=1):
         return body(policy, objective, rng)

@@ -337,10 +337,10 @@ def test_float32_policies_are_integrated_in_float64():
 
 
 def test_three_components_in_three_dimensions():
-    """To 1e-5, what the oracle reaches with 40 points a dimension."""
+    """To 1e-4, what the oracle reaches with 32 points a dimension."""
     p = build("report_mixture", d=3, components=3)
-    exact = exact_gradient(p.policy, p.objective)
-    assert gap(exact, finite_difference_gradient(p.policy, p.objective, 40)) < 1e-5
+    exact = exact_gradient(p.policy, p.objective, tolerance=1e-7)
+    assert gap(exact, finite_difference_gradient(p.policy, p.objective, 32)) < 1e-4
 
 
 def test_parameters_must_be_finite():

@@ -450,9 +450,9 @@ def test_its_rows_family_is_its_colour_everywhere(house):
 )
 def test_it_trains(house, capsys, task, policy, estimator):
     options = ["--task", task, "--policy", policy, "--run", house / "run", "--hidden", 16]
-    options += ["--steps", 300, "--warmup", 50, "--batch", 16, "--eval-every", 150]
+    options += ["--steps", 120, "--warmup", 50, "--batch", 16, "--eval-every", 60]
     chosen = ["--estimator", estimator] if estimator else []
-    out, status = run(capsys, "train", *options, *chosen, "--checkpoint-every", 100)
+    out, status = run(capsys, "train", *options, *chosen, "--checkpoint-every", 50)
     assert not status, out
     assert f"{task}: return" in out
     out, status = run(capsys, "evaluate", house / "run", "--episodes", 2)

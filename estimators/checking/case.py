@@ -22,6 +22,7 @@ class Case:
     rng: Noise
     exact: Gradient | Literal["find"] | None
     budget: int
+    most: int  # estimates, where more than the budget would settle it
     delta: float
     false_alarm: float
     bound: float | None

@@ -29,7 +29,8 @@ from estimators.noise import Noise
 from estimators.objective import Objective
 from estimators.policies import Policy, require_finite
 
-BUDGET = 2**22  # estimates
+BUDGET = 2**22  # estimates ...
+MOST = 2**24  # ... where more would settle it
 SLOW_BUDGET = 2**15  # where each takes a call of its own
 DELTA = 0.01  # standard deviations of one estimate
 FALSE_ALARM = 1e-6
@@ -52,8 +53,9 @@ def check(
     """Whether the estimator's mean is the gradient; see the module, `Verdict`, and `subjects` for
     what can be checked: an estimator, a plain PyTorch loss, a function that returns gradients.
 
-    budget: estimates at most (2²²; 2¹⁵ where each takes a call of its own). delta: the bias, in
-    standard deviations of one estimate, that "unbiased" excludes with probability 1 − 1e-6.
+    budget: estimates at most (2²²; 2²⁴ where more would settle it; 2¹⁵ where each takes a call of
+    its own). delta: the bias, in standard deviations of one estimate, that "unbiased" excludes with
+    probability 1 − 1e-6.
     false_alarm: of the whole check, however often it looks. exact: the exact gradient; None where
     it is unknown. bound: a number that no entry of an estimate exceeds in size, for limits that
     hold without a central limit theorem. Same rng, same verdict; global generators are untouched.
@@ -76,12 +78,12 @@ def check(
             called = called_as(estimator, policy) if isinstance(error, MISUNDERSTOOD) else ""
             failed = Evidence("contract", "failed", text + called)
             return Verdict(name, "broken", key, (sound, failed))
-        budget = budget or (BUDGET if checked.fast else SLOW_BUDGET)
+        most = budget or (MOST if checked.fast else SLOW_BUDGET)
+        budget = budget or min(BUDGET, most)
         rng = rng or Noise(0, policy.like.device)
-        return climb(
-            Case(checked, policy, objective, rng, exact, budget, delta, false_alarm / 2, bound),
-            sound,
-        )
+        false_alarm /= 2  # the other half is the problem's
+        case = Case(checked, policy, objective, rng, exact, budget, most, delta, false_alarm, bound)
+        return climb(case, sound)
 
 
 def assert_unbiased(

@@ -106,6 +106,7 @@ def measured(case: Case, known: Known, before: Mapping[str, Evidence]) -> Eviden
         false_alarm=case.false_alarm,
         miss=MISS,
         budget=min(case.budget, confirm) if sure else case.budget,
+        most=0 if sure else case.most,
         chunk=known.sampler.chunk,
         first=FIRST if case.subject.fast else SLOW_FIRST,
         rarest=case.policy.rarest if known.sampler.by_category else 1.0,

@@ -67,11 +67,13 @@ def sequential(
     miss: float,
     budget: int,
     chunk: int,
+    most: int = 0,
     first: int = FIRST,
     rarest: float = 1.0,
     active: Callable[[], Tensor] | None = None,
 ) -> Look:
-    """Draw until the question is settled or `budget` rows are used.
+    """Draw until the question is settled or `budget` rows are used; more of them, up to `most`,
+    where that would settle it.
 
     slack: deviations that rounding and the reference's own error explain, [p]. An entry that
     varies by less than its slack is taken for a constant. rarest: the probability of the rarest
@@ -87,8 +89,13 @@ def sequential(
         looks += 1
         share = false_alarm / (looks * (looks + 1))
         look = _look(sums, slack, delta, share, miss, rarest, active)
-        if look.verdict != "undecided" or sums.n >= budget:
-            return look  # tails that look heavy are looked at again: more draws may show a bound
+        if look.verdict != "undecided":
+            return look
+        if sums.n >= budget:
+            if not sums.n < sums.n + look.more <= most:
+                return look
+            budget = most
+        # tails that look heavy are looked at again: more draws may show a bound
         needed = sums.n + look.more if look.more else 2 * sums.n
         target = min(2 * sums.n, max(math.ceil(1.02 * needed), sums.n + sums.n // 8))
 
