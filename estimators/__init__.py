@@ -34,7 +34,17 @@ from estimators.pathwise import (
     reparameterization_eq13,
     sticking_the_landing,
 )
-from estimators.policies import POLICIES, Categorical, Gaussian, Mixture, Policy
+from estimators.policies import (
+    POLICIES,
+    Beta,
+    Categorical,
+    FullGaussian,
+    Gaussian,
+    Mixture,
+    Policy,
+    Product,
+    StudentT,
+)
 from estimators.quadrature import Exact, TooManyNodes, exact_gradient, exact_moments
 from estimators.relaxations import gumbel_softmax, straight_through
 from estimators.report import Report
@@ -54,18 +64,18 @@ from estimators.score import (
 )
 
 __all__ = [
-    "BIASED", "CATALOGUE", "POLICIES", "Antithetic", "Categorical", "Entry", "Estimator",
-    "Evidence", "Exact", "Gaussian", "Mixture", "Moments", "Noise", "Objective", "Policy",
-    "Recorded", "Replay", "Report", "Sobol", "TooManyNodes", "Verdict", "applicable",
-    "assert_unbiased", "batch_mean", "check", "check_target", "check_temperature",
-    "compile_gradients", "constant", "convex_combination", "eq13_terms", "exact",
-    "exact_gradient", "exact_moments", "finite_difference", "from_distribution",
-    "gumbel_softmax", "leave_one_out", "linear",
-    "log_det_tanh", "marginalized", "marginalized_stl", "measure", "measure_valued", "none",
-    "optimal", "per_sample_gradients", "reparameterization", "reparameterization_eq13",
-    "score_function", "score_function_analytic_entropy", "score_function_full",
-    "score_function_optimal", "score_function_value", "squash", "sticking_the_landing",
-    "straight_through", "taylor", "value", "vargrad", "with_control_variate",
+    "BIASED", "CATALOGUE", "POLICIES", "Antithetic", "Beta", "Categorical", "Entry",
+    "Estimator", "Evidence", "Exact", "FullGaussian", "Gaussian", "Mixture", "Moments", "Noise",
+    "Objective", "Policy", "Product", "Recorded", "Replay", "Report", "Sobol", "StudentT",
+    "TooManyNodes", "Verdict", "applicable", "assert_unbiased", "batch_mean", "check",
+    "check_target", "check_temperature", "compile_gradients", "constant", "convex_combination",
+    "eq13_terms", "exact", "exact_gradient", "exact_moments", "finite_difference",
+    "from_distribution", "gumbel_softmax", "leave_one_out", "linear", "log_det_tanh",
+    "marginalized", "marginalized_stl", "measure", "measure_valued", "none", "optimal",
+    "per_sample_gradients", "reparameterization", "reparameterization_eq13", "score_function",
+    "score_function_analytic_entropy", "score_function_full", "score_function_optimal",
+    "score_function_value", "squash", "sticking_the_landing", "straight_through", "taylor",
+    "value", "vargrad", "with_control_variate",
 ]  # fmt: skip
 
 moved(

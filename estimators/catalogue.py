@@ -42,9 +42,11 @@ from estimators.score import (
 )
 
 # What an estimator may need: of the policy a pathwise draw, nodes, its entropy, all its actions
-# listed; of Q its gradient (then it misses the jumps of Q), its second derivatives; or several
-# actions for one estimate.
-Need = Literal["rsample", "nodes", "entropy", "enumeration", "gradient", "curvature", "several"]
+# listed, components to sum over; of Q its gradient (then it misses the jumps of Q), its second
+# derivatives; or several actions for one estimate.
+Need = Literal[
+    "rsample", "nodes", "entropy", "enumeration", "strata", "gradient", "curvature", "several"
+]
 Once = Callable[[Policy, Objective, str | None], Estimator]
 
 
@@ -127,6 +129,10 @@ _ENTROPY = Entry(score_function_analytic_entropy, SCORE, needs=("entropy",))
 _DIFFERENCE = Entry(finite_difference, SUM, bias="off by h² J‴/6")
 _CONVEX = Entry(convex_combination, COMBINED, needs=("rsample", "gradient"))
 _EXACT = Entry(exact, SUM, needs=("enumeration",))
+_MARGINAL = {
+    "marginalized": Entry(marginalized, MARGINAL, needs=("strata", "gradient"), usual=True),
+    "marginalized_stl": Entry(marginalized_stl, MARGINAL, needs=("strata", "gradient"), usual=True),
+}
 _RELAXED = {
     "gumbel_softmax": Entry(gumbel_softmax, RELAXED, bias=_OFF),
     "straight_through": Entry(straight_through, RELAXED, bias=_OFF),
@@ -156,8 +162,7 @@ CATALOGUE: dict[type[Policy], dict[str, Entry]] = {
         "implicit_reparameterization": _PATHWISE,
         "implicit_stl": _LANDING,
         **_SCORE,
-        "marginalized": Entry(marginalized, MARGINAL, needs=("gradient",), usual=True),
-        "marginalized_stl": Entry(marginalized_stl, MARGINAL, needs=("gradient",), usual=True),
+        **_MARGINAL,
         "finite_difference": _DIFFERENCE,
         **_RELAXED,
         "convex_combination": _CONVEX,
@@ -177,6 +182,7 @@ GENERAL: dict[str, Entry] = {
     "exact": _EXACT,
     "reparameterization": _PATHWISE,
     "sticking_the_landing": _LANDING,
+    **_MARGINAL,
     **_SCORE,
     "score_function_analytic_entropy": _ENTROPY,
     "finite_difference": _DIFFERENCE,
@@ -235,6 +241,7 @@ _TRIED: dict[str, Callable[[Policy], object]] = {
     "nodes": lambda policy: policy.nodes(),
     "entropy": lambda policy: policy.entropy(),
     "enumeration": _listed,
+    "strata": lambda policy: policy.strata(1, Noise()),
 }
 
 

@@ -80,7 +80,7 @@ def compile_gradients(estimator: Estimator, policy: Policy, objective: Objective
 
     def gradients(rng: Noise, parameters: Gradient, estimates: int) -> Gradient:
         return per_sample_gradients(
-            estimator, type(policy)(**parameters), objective, estimates, rng
+            estimator, policy.with_parameters(parameters), objective, estimates, rng
         )
 
     fast = Compiled(gradients, like)

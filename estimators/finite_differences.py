@@ -23,11 +23,10 @@ def finite_difference(
         raise ValueError(f"step must be positive, got {step}")
     theta = policy.detach().parameters()
     noise = Recorded(rng)
-    frozen = type(policy)(**theta)
-    frozen.sample(n, noise)
+    policy.detach().sample(n, noise)
 
     def cost(name: str, moved: Tensor) -> Tensor:
-        there = type(policy)(**{**theta, name: moved})
+        there = policy.with_parameters({**theta, name: moved})
         return objective.cost(there, there.sample(n, noise.replay())).mean(0)  # [*batch]
 
     g = {}

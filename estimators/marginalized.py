@@ -1,13 +1,14 @@
-"""Component marginalisation: the sum over a mixture's components is done exactly."""
+"""Component marginalisation: the sum over a mixture's components, or over the discrete part of an
+action, is done exactly."""
 
 from torch import Tensor
 
 from estimators.noise import Noise
 from estimators.objective import Objective
-from estimators.policies import Mixture, Policy
+from estimators.policies import Policy
 
 
-def marginalized(policy: Mixture, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
+def marginalized(policy: Policy, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
     """∇̂J = d/dθ Σ_k w_k [α log π_θ(a_k) − Q(a_k)],  a_k = μ_k + σ_k ε_k.
 
     Reference: Roeder et al. 2017, §4 (mixtures); Morningstar et al. 2021 (stratified ELBO).
@@ -16,7 +17,7 @@ def marginalized(policy: Mixture, objective: Objective, rng: Noise, n: int = 1) 
     return _marginal_cost(policy, policy, objective, rng, n)
 
 
-def marginalized_stl(policy: Mixture, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
+def marginalized_stl(policy: Policy, objective: Objective, rng: Noise, n: int = 1) -> Tensor:
     """∇̂J = d/dθ Σ_k w_k [α log π(a_k) − Q(a_k)],  a_k = μ_k + σ_k ε_k, π held fixed.
 
     Reference: Roeder et al. 2017, §4. The score dropped here has mean zero under the mixture.
@@ -26,10 +27,7 @@ def marginalized_stl(policy: Mixture, objective: Objective, rng: Noise, n: int =
 
 
 def _marginal_cost(
-    policy: Mixture, density: Policy, objective: Objective, rng: Noise, n: int
+    policy: Policy, density: Policy, objective: Objective, rng: Noise, n: int
 ) -> Tensor:
-    if not isinstance(policy, Mixture):
-        raise TypeError(f"component marginalisation needs a Mixture, got {type(policy).__name__}")
-    a = policy.components.rsample(n, rng).movedim(-2, 0)  # [K, n, *batch, d]
-    w = policy.logits.softmax(-1).movedim(-1, 0).unsqueeze(1)  # [K, 1, *batch]
+    a, w = policy.strata(n, rng)  # [K, n, *batch, d], [K, 1, *batch]
     return (w * objective.cost(density, a)).sum(0).mean(0)

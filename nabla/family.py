@@ -203,7 +203,7 @@ def _of_q(target: Target, Q: Callable[..., Any]) -> Family:
             each = torch.vmap(lambda a, k: Q(a, **{**mine, **k}), in_dims=(-2, 0), out_dims=-1)
             of_settings = lambda a: each(a, batched)  # noqa: E731
         return Problem(
-            target.problem, type(policy)(**there), Objective(of_settings, settings["alpha"])
+            target.problem, policy.with_parameters(there), Objective(of_settings, settings["alpha"])
         )
 
     return Family(target.problem, make, known)

@@ -77,7 +77,7 @@ def change_policy(policy: Policy, given: Mapping[str, Numbers]) -> Policy:
             counts = _numbers(sorted({1, old[name].numel()}))
             raise ValueError(f"{option(name)} takes {counts}, got {len(numbers)}")
     new = {n: _filled(numbers, old[n].shape, old[n].dtype) for n, numbers in given.items()}
-    return type(policy)(**{**old, **new})
+    return policy.with_parameters({**old, **new})
 
 
 def require_known(

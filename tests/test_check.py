@@ -359,7 +359,7 @@ def own_generator(policy, objective, rng):
         (bad(global_seed), "global generator of torch"),
         (bad(own_generator), "not deterministic"),
         (bad(lambda p, o, rng: p.components), "no attribute 'components'"),
-        (CATALOGUE[Mixture]["marginalized"], "needs a Mixture, got Gaussian"),
+        (CATALOGUE[Mixture]["marginalized"], "a Gaussian policy has no components to sum over"),
         (bad(lambda p, o, rng: reparameterization(p, o, rng).flip(0)), "rows are not independent"),
         (lambda params: 1 / 0, "it raises ZeroDivisionError"),
         (lambda params: params["mu"], "gets no gradient"),

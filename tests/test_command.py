@@ -186,7 +186,10 @@ def test_alpha_reaches_both_halves_of_a_squashed_objective(capsys, tmp_path):
     [
         (["nowhere"], "unknown problem 'nowhere'; known: report"),
         (["report", "--estimators", "reinforce"], "unknown estimator 'reinforce'; known:"),
-        (["report", "--estimators", "marginalized"], "needs a Mixture, got Gaussian"),
+        (
+            ["report", "--estimators", "marginalized"],
+            "has no components to sum over",
+        ),
         (["report", "--set", "q=3"], "no setting 'q'; it has m, weight"),
         (["report", "--set", "m=x"], "name=number, got 'm=x'"),
         (["report", "--set", "K=1.5"], "K must be a whole number"),

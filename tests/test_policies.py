@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from support import FLOAT, gap, gaussian, mixture, t
@@ -320,6 +320,7 @@ def test_wrong_types_are_told_with_what_was_given(make, says):
 
 
 @pytest.mark.parametrize("kind", POLICIES.values(), ids=list(POLICIES))
+@settings(max_examples=8)
 @given(data=st.data())
 def test_every_policy_of_the_table_keeps_the_contract(kind, data):
     """Shapes; nodes whose weights sum to one; E ∇log π = 0; numbers in, the same policy out."""

@@ -278,7 +278,7 @@ Q = "own_target:Q"
         ([Q, "--mu", "0", "--low", "0", "0", "--high", "1", "1", "1"], "2 numbers, --high 3"),
         (["bandit", "--low", "0", "--high", "1"], "--low is for continuous actions"),
         (["squashed", "--low", "0", "--high", "1"], "squashed already"),
-        ([Q, "--policy", "beta", "--params", "a=1"], "unknown policy 'beta'; known: gaussian"),
+        ([Q, "--policy", "gamma", "--params", "a=1"], "unknown policy 'gamma'; known: gaussian"),
         ([Q, "--policy", "gaussian"], "give --params, numbers for mu, log_std"),
         ([Q, "--policy", "own_target:Other", "--params", "a=1"], "is not a class of"),
         ([Q, "--policy", "own_target:Gone", "--params", "a=1"], "no attribute 'Gone'"),

@@ -66,7 +66,7 @@ def finite_difference_gradient(
     theta = policy.detach().parameters()
 
     def value(name: str, moved: torch.Tensor) -> float:
-        there = type(policy)(**{**theta, name: moved})
+        there = policy.with_parameters({**theta, name: moved})
         a, w = _grid(there, order)
         return float((w * objective.cost(there, a)).sum())
 

@@ -88,6 +88,11 @@ class Mixture(Policy):
             log_w = (log_w + log_normal(done[-1][..., None], mu, log_std)).log_softmax(-1)
         return torch.stack(done, -1)
 
+    def strata(self, n: int, rng: Noise) -> tuple[Tensor, Tensor]:
+        """a_k = μ_k + σ_k ε_k of every component, and w_k."""
+        a = self.components.rsample(n, rng).movedim(-2, 0)  # [K, n, *batch, d]
+        return a, self.logits.softmax(-1).movedim(-1, 0).unsqueeze(1)
+
     def log_prob(self, a: Tensor) -> Tensor:
         """log Σ_k w_k N(a; μ_k, σ_k²)."""
         log_w = self.logits.log_softmax(-1)

@@ -31,8 +31,12 @@ class Policy(ABC):
     def parameters(self) -> dict[str, Tensor]:
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
+    def with_parameters(self, parameters: Mapping[str, Tensor]) -> Self:
+        """The same policy but for its parameters, all of them, by name."""
+        return type(self)(**parameters)
+
     def map(self, f: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(**{name: f(p) for name, p in self.parameters().items()})
+        return self.with_parameters({name: f(p) for name, p in self.parameters().items()})
 
     def detach(self) -> Self:
         return self.map(torch.Tensor.detach)
@@ -95,6 +99,11 @@ class Policy(ABC):
             f"a {type(self).__name__} policy has no pathwise gradient{why}: "
             "use the score function, exact enumeration or a relaxation"
         )
+
+    def strata(self, n: int, rng: Noise) -> tuple[Tensor, Tensor]:
+        """n actions of each of finitely many components, with ∇_θ f attached, [K, n, *batch, d],
+        and the probabilities of these, [K, 1, *batch]; TypeError without any."""
+        raise TypeError(f"a {type(self).__name__} policy has no components to sum over")
 
     def entropy(self) -> Tensor:
         """H(π) = −E[log π], a sum over the actions or in closed form, [*batch]; else TypeError."""
