@@ -10,6 +10,7 @@ import csv
 import datetime
 import io
 import json
+import math
 import os
 import subprocess
 import sys
@@ -77,7 +78,10 @@ def row(found: dict) -> dict:
     measured = next((e["numbers"] for e in evidence if "bias" in e["numbers"]), None)
     if measured is not None:
         bias, error = measured["bias"], measured["standard_error"]
-        i = max(range(len(bias)), key=lambda j: abs(bias[j]) / (error[j] or 1))
+        off = [
+            abs(b) / e if e else (math.inf if b else 0.0) for b, e in zip(bias, error, strict=True)
+        ]
+        i = off.index(max(off))  # one that never varies and is off is infinitely so
         flat["entry"], flat["bias"] = measured["entries"][i], bias[i]
         flat["half_width"] = measured["limit"][i] * error[i]
         flat["estimates"] = measured["estimates"]
