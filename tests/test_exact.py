@@ -28,6 +28,8 @@ from estimators import (
 from toy_problems import PROBLEMS, build, finite_difference_gradient, quad_gradient
 from toy_problems.identities import random_problem
 
+OF_ROWS = [name for name in PROBLEMS if type(build(name).policy) in CATALOGUE]
+
 
 @lru_cache
 def cached(name):
@@ -43,7 +45,7 @@ def test_exact_gradient_is_the_closed_form(name):
     assert gap(nodes, known) <= nodes.error + known.error
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("name", OF_ROWS)
 def test_exact_gradient_agrees_with_an_independent_oracle(name):
     """scipy's quadrature of the score integral in 1-D, extrapolated differences of J elsewhere."""
     problem, known = cached(name)
@@ -123,7 +125,7 @@ def test_float32_answers_are_those_of_float64():
     assert gap(single, double) < 1e-6  # the rounding of the parameters
 
 
-PAIRS = [(problem, name) for problem in PROBLEMS for name in CATALOGUE[type(build(problem).policy)]]
+PAIRS = [(problem, name) for problem in OF_ROWS for name in CATALOGUE[type(build(problem).policy)]]
 
 
 @pytest.mark.parametrize(("problem", "name"), PAIRS)
@@ -144,7 +146,7 @@ def test_mean_is_the_gradient(problem, name):
     assert gap(mean, exact) <= 10 * (mean.error + exact.error)
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("problem", OF_ROWS)
 def test_in_sample_baseline_scales_the_gradient(problem):
     """E = (1 − 1/n)∇J exactly; at n = 2, half."""
     p, exact = cached(problem)

@@ -48,7 +48,9 @@ def random_settings(name, count, seed=0):
     }
 
 
-@pytest.mark.parametrize("name", sorted({*PROBLEMS} - {"bandit", "landscape"}))
+@pytest.mark.parametrize(
+    "name", sorted({*PROBLEMS} - {"bandit", "landscape", "joint_table", "hybrid"})
+)
 def test_a_batch_of_problems_is_its_problems(name):
     settings = random_settings(name, 3)
     family = load_family(Target(name))

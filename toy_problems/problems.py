@@ -16,12 +16,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from estimators import Categorical, Exact, Gaussian, Mixture, Objective, Policy, squash
+from estimators import (
+    Beta,
+    Categorical,
+    Exact,
+    FullGaussian,
+    Gaussian,
+    Mixture,
+    Objective,
+    Policy,
+    Product,
+    StudentT,
+    squash,
+)
 from estimators.gradients import leaves, row_gradients
 from estimators.quadrature import exact_or_none
 
 FLOAT = torch.float64
-POSITIVE = ("s", "tau", "sigma", "condition", "k")  # settings
+POSITIVE = ("s", "tau", "sigma", "condition", "k", "df")  # settings
 COUNTS = ("d", "width", "arms", "components")
 Number = float | Tensor
 
@@ -305,11 +317,97 @@ def bandit(arms: int = 4, alpha: Number = 0.5, seed: int = 0) -> Problem:
     )
 
 
+def edges(
+    pull: Number = 1.5,
+    tilt: Number = 0.3,
+    log_a: Number = 0.2,
+    log_b: Number = 0.4,
+    alpha: Number = 0.3,
+    d: int = 1,
+) -> Problem:
+    """Bang-bang: Q = Σ_i pull·a_i² + tilt·a_i on (−1, 1), the best actions at the edges; a Beta."""
+    p = gaussian(log_a, log_b, d)
+    Q = lambda a: (axis(pull) * a**2 + axis(tilt) * a).sum(-1)  # noqa: E731
+    return Problem("edges", Beta(p.mu, p.log_std), Objective(Q, alpha))
+
+
+def valley(
+    condition: Number = 25.0,
+    angle: Number = 0.8,
+    mu: Number = 0.5,
+    log_std: Number = -0.5,
+    lower: Number = 0.3,
+    alpha: Number = 0.2,
+) -> Problem:
+    """A rotated valley: Q = −½aᵀHa in the plane, H of eigenvalues (condition, 1), its long axis at
+    `angle`. π ∝ exp(Q/α) is a Gaussian with correlation: a full one is exact, a diagonal is not.
+    """
+    k, turn, triangle = (torch.as_tensor(x, dtype=FLOAT) for x in (condition, angle, lower))
+    along, across = turn.cos() ** 2, turn.sin() ** 2
+    mixed = (1 - k) * turn.cos() * turn.sin()
+    rows = [along + k * across, mixed], [mixed, across + k * along]
+    H = torch.stack([torch.stack(torch.broadcast_tensors(*row), -1) for row in rows], -2)
+    centre = gaussian(mu, log_std, 2)
+    corner = torch.tensor([[0.0, 0.0], [1.0, 0.0]], dtype=FLOAT)
+    batch = torch.broadcast_shapes(centre.batch, k.shape, turn.shape, triangle.shape)
+    policy = FullGaussian(
+        centre.mu.expand(*batch, 2).clone(),
+        centre.log_std.expand(*batch, 2).clone(),
+        (triangle[..., None, None] * corner).expand(*batch, 2, 2).clone(),
+    )
+
+    def Q(a: Tensor) -> Tensor:
+        return -(a * (H.to(a) @ a.unsqueeze(-1))[..., 0]).sum(-1) / 2
+
+    def value(policy: Policy) -> Tensor:
+        assert isinstance(policy, FullGaussian)
+        spread = (policy.root * (H.to(policy.mu) @ policy.root)).sum((-2, -1)) / 2
+        return spread - Q(policy.mu) - alpha * policy.entropy()
+
+    return Problem("valley", policy, Objective(Q, alpha), value)
+
+
+def heavy_tails(
+    df: Number = 3.0,
+    mu: Number = 0.5,
+    log_std: Number = 0.3,
+    log_df: Number = 2.0,
+    alpha: Number = 1.0,
+) -> Problem:
+    """Q = log of Student's t density of `df` degrees of freedom, but for a constant; a Student-t.
+
+    At α = 1 J is KL(π‖t): a Gaussian can never reach it, for its tails.
+    """
+    centre, free = gaussian(mu, log_std), gaussian(mu, log_df)
+    Q = lambda a: -((axis(df) + 1) / 2 * torch.log1p(a**2 / axis(df))).sum(-1)  # noqa: E731
+    parameters = torch.broadcast_tensors(centre.mu, centre.log_std, free.log_std)
+    return Problem("heavy_tails", StudentT(*(p.clone() for p in parameters)), Objective(Q, alpha))
+
+
+def joint_table(alpha: float = 0.4, seed: int = 0) -> Problem:
+    """Two discrete choices, of 3 and of 4, with a reward for each pair: a Product."""
+    rng = torch.Generator().manual_seed(seed)
+    table = torch.randn(3, 4, generator=rng, dtype=FLOAT)
+    one, two = (torch.randn(k, generator=rng, dtype=FLOAT) / 2 for k in (3, 4))
+    policy = Product(one=Categorical(one), two=Categorical(two))
+    Q = lambda a: table.to(a.device)[a[..., 0], a[..., 1]]  # noqa: E731
+    return Problem("joint_table", policy, Objective(Q, alpha))
+
+
+def hybrid(mu: float = 0.3, log_std: float = -0.3, alpha: float = 0.3) -> Problem:
+    """Three gears, a wave of another length in each, and a push: Q = r_k + sin((1 + k)u)."""
+    rewards = torch.tensor([0.2, -0.3, 0.6], dtype=FLOAT)
+    gear = Categorical(torch.tensor([0.1, 0.5, -0.4], dtype=FLOAT))
+    policy = Product(gear=gear, push=gaussian(mu, log_std))
+    Q = lambda a: rewards.to(a)[a[..., 0].long()] + torch.sin((1 + a[..., 0]) * a[..., 1])  # noqa: E731
+    return Problem("hybrid", policy, Objective(Q, alpha))
+
+
 PROBLEMS: dict[str, Callable[..., Problem]] = {
     f.__name__: f
     for f in (
         report, report_mixture, gaussian_target, sac_quadratic, quadratic, cosine, bump, quartic,
-        step, squashed, landscape, mlp, bandit,
+        step, squashed, landscape, mlp, bandit, edges, valley, heavy_tails, joint_table, hybrid,
     )
 }  # fmt: skip
 

@@ -19,7 +19,7 @@ from estimators.checking.verdict import Evidence
 from estimators.gradients import rows
 from estimators.noise import Noise
 from estimators.objective import Objective
-from estimators.policies import POLICIES, Policy
+from estimators.policies import POLICIES, Policy, Product
 
 WITNESSES = 2**13  # actions
 ROUNDING = 8.0  # units of the last place, of the same sum made twice
@@ -33,7 +33,9 @@ def problem(
 ) -> tuple[Evidence, str | None]:
     """What can be said of the problem, and the key of its fault. failed: no estimator can be
     judged on it. undecided: floats cannot compute what an estimator would be judged by."""
-    device, foreign = policy.like.device, type(policy) not in POLICIES.values()
+    device = policy.like.device
+    parts = policy.parts.values() if isinstance(policy, Product) else [policy]
+    foreign = any(type(part) not in POLICIES.values() for part in parts)
     try:
         with blamed("the policy"):
             copies = rows(policy, max(64, WITNESSES // policy.batch.numel())).detach()
