@@ -8,8 +8,8 @@ import torch
 
 from estimators import Policy
 from estimators.policies import POLICIES
-from nabla.foreign import load_object
 from nabla.target import Numbers, Target, option
+from sac_minimal.own import load_object
 
 
 def make_policy(target: Target) -> Policy:

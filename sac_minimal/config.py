@@ -3,7 +3,7 @@
 import json
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from estimators import Entry
@@ -21,7 +21,10 @@ class Config:
     """
 
     task: str = "Pendulum-v1"
-    """A gymnasium id, or one of ours: PointMass, TwoWay, ThreeWay, FourWay, Uneven."""
+    """A gymnasium id; your own gymnasium.Env as module:Class, or module:id, which that module
+    registers; or one of ours: PointMass, TwoWay, ThreeWay, FourWay, Uneven."""
+    env_kwargs: tuple[str, ...] = ()
+    """Keyword arguments of the environment: name=value."""
     steps: int = 10_000
     """Environment steps, all environments together."""
     seed: int = 0
@@ -125,7 +128,8 @@ class Config:
     @classmethod
     def from_json(cls, text: str) -> "Config":
         try:
-            data = dict(json.loads(text))
+            data: dict[str, Any] = dict(json.loads(text))
+            data = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
             kinds = {f.name: type(f.default) for f in fields(cls)}
             if unknown := set(data) - set(kinds):
                 raise ValueError(f"unknown settings {', '.join(sorted(unknown))}")

@@ -4,6 +4,7 @@ import copy
 import csv
 import hashlib
 import io
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -54,7 +55,9 @@ class Loop:
 
     def __init__(self, config: Config, run: Path) -> None:
         self.config, self.folder, self.path = config, run, run / "checkpoint.npz"
-        self.envs: list[Simulator] = [make(config.task) for _ in range(config.envs)]
+        self.envs: list[Simulator] = [
+            make(config.task, config.env_kwargs) for _ in range(config.envs)
+        ]
         self.rng = Noise(config.seed)
         self.agent = make_agent(config, self.envs[0].space, self.rng)
         self.compiled = Compiled(
@@ -76,7 +79,12 @@ class Loop:
             # What does not fit together is told now: an update of a copy, a state to be saved.
             blank = self.replay.batch(torch.zeros(2, self.replay.table.shape[1]))
             self._rehearse(blank, True, Noise(0))
-            self.envs[0].state()
+            if not self.envs[0].state():
+                warnings.warn(
+                    f"the state of {config.task} cannot be saved: a run that is resumed goes on "
+                    "with a new episode",
+                    stacklevel=3,
+                )
         else:
             self._restore()
         while self.step < config.steps:
@@ -206,9 +214,12 @@ class Loop:
             self.rng.generator.set_state(torch.from_numpy(rest["generator"]))
             for i, env in enumerate(self.envs):
                 prefix = f"env{i}."
-                env.restore(
-                    {k.removeprefix(prefix): v for k, v in rest.items() if k.startswith(prefix)}
-                )
+                if state := {
+                    k.removeprefix(prefix): v for k, v in rest.items() if k.startswith(prefix)
+                }:
+                    env.restore(state)
+                else:
+                    self.obs[i], self.returns[i] = env.reset(self.config.seed + self.step + i), 0.0
         except KeyError as error:
             raise ValueError(f"{self.path} lacks {error}: not a checkpoint of this task") from None
         except (TypeError, RuntimeError) as error:
@@ -228,7 +239,7 @@ def evaluate(
     The deterministic action is tanh(μ), of the likeliest component of a mixture, or the likeliest
     choice. Evaluation has its own environment and noise: training does not notice it.
     """
-    env, rng = make(task), Noise(seed)
+    env, rng = make(task, agent.config.env_kwargs), Noise(seed)
     returns = [0.0] * episodes
     for i in range(episodes):
         for reward in play(agent, env, seed + i, rng, stochastic):

@@ -286,7 +286,6 @@ def test_bad_checkpoints_are_refused(tmp_path):
         (["--task", "PointMass", "--estimator", "gradient"], "not for a gaussian policy"),
         (["--task", "PointMass", "--estimator", "marginalized"], "not for a gaussian policy"),
         (["--task", "PointMass", "--policy", "categorical"], "has continuous actions"),
-        (["--task", "FrozenLake-v1"], "observations must be a flat Box"),
         (["--task", "PointMass", "--batch", "0"], "batch must be ≥ 1"),
         (["--task", "PointMass", "--gamma", "2"], "gamma must lie in"),
         (["--task", "PointMass", "--lr", "nan"], "lr must be a finite"),

@@ -41,7 +41,7 @@ def what_drives(config: Config) -> str:
     """The actor's estimator, with the version of SAC if it is not the third; or ddpg, td3."""
     if config.version in ("ddpg", "td3"):
         return config.version
-    estimator = config.resolve(make(config.task).space.discrete)[1]
+    estimator = config.resolve(make(config.task, config.env_kwargs).space.discrete)[1]
     return estimator if config.version == "3" else f"v{config.version}-{estimator}"
 
 
@@ -59,7 +59,7 @@ def saved_agent(run: Path, at: int = 0) -> SAC:
     """As it was after step `at` (0: at the last checkpoint)."""
     config = saved_config(run)
     torch.set_num_threads(config.threads)
-    agent = make_agent(config, make(config.task).space, Noise(config.seed))
+    agent = make_agent(config, make(config.task, config.env_kwargs).space, Noise(config.seed))
     load(saved_checkpoint(run, at), agent)
     return agent
 

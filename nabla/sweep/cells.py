@@ -95,7 +95,7 @@ class TrainCell(Config):
 
     def check(self) -> None:
         config = Config(**vars(self))
-        make_agent(config, make(config.task).space, Noise(config.seed))
+        make_agent(config, make(config.task, config.env_kwargs).space, Noise(config.seed))
 
     def compute(self, folder: Path) -> Any:
         metrics = train_agent(Config(**vars(self)), folder, lambda step, row: None)

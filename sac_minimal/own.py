@@ -1,0 +1,52 @@
+"""What somebody brings: objects by name, and keyword arguments as text."""
+
+import ast
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def load_object(name: str) -> Any:
+    """`module:attribute`, with the current directory on the path; or `path/to/file.py:attribute`,
+    with the file's folder there."""
+    module, _, attribute = name.rpartition(":")
+    loaded = load_module(module)
+    if not hasattr(loaded, attribute):
+        raise ValueError(f"module {module!r} has no attribute {attribute!r}")
+    return getattr(loaded, attribute)
+
+
+def load_module(module: str) -> Any:
+    path = Path(module).absolute()
+    of_file = path.suffix == ".py"
+    folder = str(path.parent if of_file else Path.cwd())
+    if of_file and not path.exists():
+        raise ValueError(f"there is no file {module}")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        loaded = importlib.import_module(path.stem if of_file else module)
+    except (Exception, SystemExit) as error:  # whatever it does when it is run
+        why = f"{type(error).__name__}: {error}"
+        raise ValueError(f"cannot import {module!r} from {folder}: {why}") from None
+    if of_file and Path(str(loaded.__file__)).resolve() != path.resolve():
+        raise ValueError(
+            f"{module} has the name of another module, {loaded.__file__}: give it another one"
+        )
+    return loaded
+
+
+def keywords(option: str, texts: Sequence[str]) -> dict[str, Any]:
+    """name=value of each text; a value is a Python literal, true, false, or else a text."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name.isidentifier() and equals):
+            raise ValueError(f"{option} takes name=value, got {text!r}")
+        try:
+            found[name] = ast.literal_eval({"true": "True", "false": "False"}.get(value, value))
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found

@@ -1,0 +1,131 @@
+"""What people bring to training: tasks, estimators, networks and callbacks of their own."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("gymnasium")
+
+from nabla.cli import main
+from nabla.runs.saved import saved_agent
+from sac_minimal.config import Config
+from sac_minimal.envs import make
+from sac_minimal.own import keywords
+from sac_minimal.train import fingerprint, train
+
+SMALL = Config(task="own_training:Kept", hidden=16, batch=32, warmup=40, steps=200, replay=100)
+SMALL = replace(SMALL, eval_every=100, checkpoint_every=30, eval_episodes=1, threads=1)
+
+
+def nothing(step, row):
+    pass
+
+
+def stop(step, row):
+    if step == 100:
+        raise KeyboardInterrupt
+
+
+def ended(config, run):
+    train(config, run, nothing)
+    return fingerprint(saved_agent(run)), (run / "metrics.csv").read_text()
+
+
+def resumed(config, run):
+    with pytest.raises(KeyboardInterrupt):
+        train(config, run, stop)
+    return ended(config, run)
+
+
+@pytest.mark.parametrize(
+    ("task", "settings"),
+    [
+        ("own_training:Walk", ()),
+        ("own_training:wrapped", ("speed=0.25",)),
+        ("own_training:OwnWalk-v0", ("length=3",)),
+    ],
+)
+def test_observations_are_flat_and_what_is_discrete_is_one_hot(task, settings):
+    """Keys in their order: the cell, one-hot, then the place."""
+    env = make(task, settings)
+    assert env.space.observations == 8
+    assert (env.space.actions, env.space.discrete) == (1, False)
+    obs = env.reset(3)
+    x = obs[7]
+    assert obs[:7].tolist() == [float(i == round(float(x)) + 3) for i in range(7)]
+    after = env.step(np.array([0.5]))[0]
+    speed = 0.25 if "speed=0.25" in settings else 0.5
+    assert after[7] == pytest.approx(x + speed * 0.5 * 2)  # half of the Box's end
+
+
+@pytest.mark.parametrize(("task", "steps"), [("OwnWalk-v0", 5), ("wrapped", 10), ("Walk", 12)])
+def test_episodes_are_those_of_who_registered_or_wrapped_it(task, steps):
+    env = make(f"own_training:{task}")
+    env.reset(0)
+    ends = [env.step(np.array([-1.0]))[2:] for _ in range(steps)]
+    assert ends == [(False, False)] * (steps - 1) + [(False, True)]
+
+
+def test_a_discrete_observation_is_one_hot():
+    env = make("FrozenLake-v1", ("is_slippery=false", "map_name=4x4"))
+    assert env.space.observations == 16
+    env.reset(0)
+    assert env.step(np.int64(2))[0].tolist() == [float(i == 1) for i in range(16)]
+
+
+def test_keywords_are_literals_or_text():
+    given = ["a=1", "b=0.5", "c=true", "d=False", "e=4x4", "f=[1, 2]", "g=None", "h=x=y", "i="]
+    assert keywords("--env-kwargs", given) == {
+        **{"a": 1, "b": 0.5, "c": True, "d": False, "e": "4x4", "f": [1, 2], "g": None},
+        **{"h": "x=y", "i": ""},
+    }
+
+
+def test_a_task_that_keeps_its_state_resumes_bit_for_bit(tmp_path):
+    """Also its episode in the middle; the same task without these methods does not."""
+    assert resumed(SMALL, tmp_path / "stopped") == ended(SMALL, tmp_path / "whole")
+
+
+def test_a_task_whose_state_cannot_be_saved_goes_on_with_a_new_episode(tmp_path):
+    """Said once, when the run begins; all else is kept: two that resume from the same place end
+    alike, and not where the one that was not stopped does."""
+    config = replace(SMALL, task="own_training:Walk")
+    told = "cannot be saved: a run that is resumed goes on with a new episode"
+    ends = []
+    for name in ("one", "two"):
+        with pytest.warns(UserWarning, match=told) as caught, pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / name, stop)
+        assert len(caught) == 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            ends.append(ended(config, tmp_path / name))
+    with pytest.warns(UserWarning, match=told):
+        whole = ended(config, tmp_path / "whole")
+    assert ends[0] == ends[1] != whole
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--task", "own_training:Missing"], "unknown task 'own_training:Missing'"),
+        (["--task", "gone:Walk"], "cannot import 'gone'"),
+        (["--task", "own_training:NoEnv"], "must make a gymnasium.Env, it made a NoEnv"),
+        (["--task", "own_training:Walk", "--env-kwargs", "speed"], "takes name=value, got 'speed'"),
+        (["--task", "own_training:Walk", "--env-kwargs", "colour=1"], "cannot be made with"),
+        (["--task", "PointMass", "--env-kwargs", "a=1"], "is one of ours and has no"),
+        (["--task", "own_training:Endless"], "observations must be numbers, got Sequence"),
+        (["--task", "own_training:Old"], "reset must return 2 values, got dict"),
+        (["--task", "own_training:Shapeless"], "returned an observation (3,), not (2,)"),
+        (["--task", "own_training:Odd"], "state() is of arrays and JSON: Object of type set"),
+    ],
+)
+def test_what_does_not_fit_gets_one_sentence(capsys, tmp_path, arguments, words):
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", *arguments, "--run", str(tmp_path / "run"), "--steps", "100"])
+    err = capsys.readouterr().err
+    assert exit_.value.code == 2
+    assert words in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.glob("run/checkpoint*"))
