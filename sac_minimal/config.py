@@ -3,10 +3,14 @@
 import json
 import math
 from dataclasses import asdict, dataclass, fields
+from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from sac_minimal.own import load_object
+
 if TYPE_CHECKING:
-    from estimators import Entry
+    from estimators import Entry, Estimator
 
 Version = Literal["1", "2", "3", "ddpg", "td3"]
 COUNTS = """steps n components hidden batch replay updates_per_step envs eval_every eval_episodes
@@ -32,8 +36,8 @@ class Config:
     """1: a state-value network and one critic; 2: and twin critics; 3: as published in 2018b;
     ddpg and td3: the deterministic limit."""
     estimator: str = ""
-    """Of the actor's gradient, a name from `nabla estimators`; by default reparameterization
-    (implicit for a mixture) or, for discrete actions, exact."""
+    """Of the actor's gradient, a name from `nabla estimators` or your own as module:function; by
+    default reparameterization (implicit for a mixture) or, for discrete actions, exact."""
     n: int = 1
     """Actions averaged inside one estimate."""
     policy: str = ""
@@ -115,7 +119,7 @@ class Config:
             raise ValueError(f"{self.task} has {kind} actions: a {policy} policy does not fit")
         known = rows(policy)
         estimator = self.estimator or next(iter(known))
-        if estimator not in known:
+        if ":" not in estimator and estimator not in known:
             raise ValueError(
                 f"estimator {estimator!r} is not for a {policy} policy; "
                 f"there are {', '.join(known)}"
@@ -139,6 +143,20 @@ class Config:
             return cls(**data)
         except TypeError as error:
             raise ValueError(f"not a saved configuration: {error}") from None
+
+
+def driver(policy: str, name: str, n: int) -> "Estimator":
+    """The estimator of that name, or somebody's `module:function`, with n filled in."""
+    if ":" not in name:
+        return partial(rows(policy)[name], n=n)
+    mine = load_object(name)
+    if not callable(mine):
+        raise ValueError(f"estimator {name} is not a function but {type(mine).__name__}")
+    if "n" in signature(mine).parameters:
+        return partial(mine, n=n)
+    if n > 1:
+        raise ValueError(f"estimator {name} has no argument n, so n must be 1, got {n}")
+    return mine
 
 
 def rows(policy: str) -> "dict[str, Entry]":

@@ -4,14 +4,12 @@ The soft value is minus the cost, V(s) = −E_π[α log π(a|s) − Q(s, a)], so
 the actor's loss share one definition: the objective of state s.
 """
 
-from functools import partial
-
 import torch
 from torch import Tensor
 
 from estimators import Noise, Objective, Policy, log_det_tanh, squash
 from sac_minimal.adam import Adam
-from sac_minimal.config import Config, rows
+from sac_minimal.config import Config, driver
 from sac_minimal.entropy import default_target
 from sac_minimal.envs import Space
 from sac_minimal.networks import Network, forward, make_network, make_policy, outputs, q_values
@@ -28,7 +26,7 @@ class SAC:
     def __init__(self, config: Config, space: Space, rng: Noise) -> None:
         self.config, self.space = config, space
         self.kind, name = config.resolve(space.discrete)
-        self.estimator = partial(rows(self.kind)[name], n=config.n)
+        self.estimator = driver(self.kind, name, config.n)
         self.squash = config.squash and not space.discrete
         self.trained = self.networks(rng.generator)
         self.targets = {k: [p.detach().clone() for p in self.trained[k]] for k in self.TARGETS}

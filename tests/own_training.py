@@ -81,3 +81,19 @@ class NoEnv:
 
 
 gymnasium.register("OwnWalk-v0", entry_point="own_training:Walk", max_episode_steps=5)
+
+
+def half(policy, objective, rng, n=1):
+    return 0.5 * objective.cost(policy, policy.rsample(n, rng)).mean(0)
+
+
+def pathwise(policy, objective, rng):
+    """∇̂J, without n."""
+    return objective.cost(policy, policy.rsample(1, rng))[0]
+
+
+def total(policy, objective, rng):
+    return pathwise(policy, objective, rng).sum()
+
+
+number = 3

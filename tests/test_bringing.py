@@ -106,6 +106,13 @@ def test_a_task_whose_state_cannot_be_saved_goes_on_with_a_new_episode(tmp_path)
     assert ends[0] == ends[1] != whole
 
 
+def test_an_estimator_of_ones_own_is_used_as_one_of_ours(tmp_path):
+    """Reparameterization by another name ends bit for bit where ours does; half of it does not."""
+    ours = ended(SMALL, tmp_path / "ours")
+    assert ended(replace(SMALL, estimator="own_training:pathwise"), tmp_path / "theirs") == ours
+    assert ended(replace(SMALL, estimator="own_training:half"), tmp_path / "half") != ours
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -118,10 +125,15 @@ def test_a_task_whose_state_cannot_be_saved_goes_on_with_a_new_episode(tmp_path)
         (["--task", "own_training:Endless"], "observations must be numbers, got Sequence"),
         (["--task", "own_training:Old"], "reset must return 2 values, got dict"),
         (["--task", "own_training:Shapeless"], "returned an observation (3,), not (2,)"),
+        (["--estimator", "own_training:nothing"], "has no attribute 'nothing'"),
+        (["--estimator", "own_training:number"], "is not a function but int"),
+        (["--estimator", "own_training:total"], "one loss a state, [2] for 2, got []"),
+        (["--estimator", "own_training:pathwise", "--n", "4"], "no argument n, so n must be 1"),
         (["--task", "own_training:Odd"], "state() is of arrays and JSON: Object of type set"),
     ],
 )
 def test_what_does_not_fit_gets_one_sentence(capsys, tmp_path, arguments, words):
+    arguments = arguments if "--task" in arguments else ["--task", "PointMass", *arguments]
     with pytest.raises(SystemExit) as exit_:
         main(["train", *arguments, "--run", str(tmp_path / "run"), "--steps", "100"])
     err = capsys.readouterr().err
