@@ -2,10 +2,13 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+import tomllib
+from dataclasses import asdict, dataclass
 from functools import partial
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from sac_minimal.own import load_object
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
     from estimators import Entry, Estimator
 
 Version = Literal["1", "2", "3", "ddpg", "td3"]
-COUNTS = """steps n components hidden batch replay updates_per_step envs eval_every eval_episodes
+COUNTS = """steps n components batch replay updates_per_step envs eval_every eval_episodes
 checkpoint_every threads"""
 
 
@@ -47,8 +50,8 @@ class Config:
     """Of a mixture policy."""
     squash: bool = True
     """tanh of the policy's actions (continuous actions only)."""
-    hidden: int = 256
-    """Width of the two hidden layers of every network."""
+    hidden: int | tuple[int, ...] = 256
+    """Width of the two hidden layers of every network, or of each layer: 400 300."""
     batch: int = 256
     replay: int = 1_000_000
     """Transitions kept."""
@@ -89,6 +92,8 @@ class Config:
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise ValueError(f"{name} must be ≥ {bound}, got {getattr(self, name)}")
+        if not self.layers or min(self.layers) < 1:
+            raise ValueError(f"hidden must be widths ≥ 1, got {self.hidden}")
         for name in ("gamma", "tau"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
@@ -101,6 +106,11 @@ class Config:
         if self.version not in get_args(Version):
             known = ", ".join(get_args(Version))
             raise ValueError(f"version must be one of {known}, got {self.version!r}")
+
+    @property
+    def layers(self) -> list[int]:
+        """The widths of the hidden layers."""
+        return [self.hidden] * 2 if isinstance(self.hidden, int) else list(self.hidden)
 
     @property
     def delay(self) -> int:
@@ -130,19 +140,51 @@ class Config:
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
+    def of(cls, data: dict[str, Any]) -> "Config":
+        """From settings that were written to a file; ValueError on what is none, or of no such
+        type."""
+        kinds = get_type_hints(cls)
+        if unknown := set(data) - set(kinds):
+            raise ValueError(f"unknown settings {', '.join(sorted(unknown))}")
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        for name, value in given.items():
+            if not is_a(value, kinds[name]):
+                kind = kinds[name]
+                wanted = kind.__name__ if isinstance(kind, type) else kind
+                raise ValueError(f"{name} must be {wanted}, got {value!r}")
+        return cls(**given)
+
+    @classmethod
     def from_json(cls, text: str) -> "Config":
+        data = json.loads(text)
+        if not isinstance(data, dict):
+            raise ValueError(f"not a saved configuration: it holds no names but {data!r:.40}")
+        return cls.of(data)
+
+    @classmethod
+    def from_file(cls, path: Path) -> "Config":
+        """Of a TOML file of settings."""
         try:
-            data: dict[str, Any] = dict(json.loads(text))
-            data = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-            kinds = {f.name: type(f.default) for f in fields(cls)}
-            if unknown := set(data) - set(kinds):
-                raise ValueError(f"unknown settings {', '.join(sorted(unknown))}")
-            for name, value in data.items():
-                if kinds[name] in (int, str, bool) and type(value) is not kinds[name]:
-                    raise ValueError(f"{name} must be {kinds[name].__name__}, got {value!r}")
-            return cls(**data)
-        except TypeError as error:
-            raise ValueError(f"not a saved configuration: {error}") from None
+            return cls.of(tomllib.loads(path.read_text()))
+        except OSError as error:
+            raise ValueError(f"cannot read the settings {path}: {error.strerror}") from None
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+
+def is_a(value: Any, kind: Any) -> bool:
+    """Whether a value is what an annotation says. A whole number is a float too; true and false
+    are no numbers."""
+    of, inner = get_origin(kind), get_args(kind)
+    if of is UnionType:
+        return any(is_a(value, k) for k in inner)
+    if of is Literal:
+        return value in inner
+    if of is tuple:
+        return isinstance(value, tuple) and all(is_a(v, inner[0]) for v in value)
+    if of is dict:
+        return isinstance(value, dict) and all(is_a(v, inner[1]) for v in value.values())
+    return type(value) in ((int, float) if kind is float else (kind,))
 
 
 def driver(policy: str, name: str, n: int) -> "Estimator":

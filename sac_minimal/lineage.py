@@ -19,7 +19,7 @@ class ValueSAC(SAC):
     TARGETS, ALPHA = ("value",), 0.2
 
     def networks(self, generator: torch.Generator) -> dict[str, Network]:
-        sizes = [self.space.observations, self.config.hidden, self.config.hidden, 1]
+        sizes = [self.space.observations, *self.config.layers, 1]
         return {**super().networks(generator), "value": make_network(sizes, generator)}
 
     def next_value(self, batch: Batch, rng: Noise) -> Tensor:
@@ -58,8 +58,8 @@ class DDPG(SAC):
         super().__init__(config, space, rng)
 
     def networks(self, generator: torch.Generator) -> dict[str, Network]:
-        sizes = [self.space.observations, self.config.hidden, self.config.hidden]
-        actor = make_network([*sizes, self.space.actions], generator)
+        sizes = [self.space.observations, *self.config.layers, self.space.actions]
+        actor = make_network(sizes, generator)
         return {**super().networks(generator), "actor": actor}
 
     def policy(self, obs: Tensor) -> Policy:

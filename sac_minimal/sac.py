@@ -38,7 +38,7 @@ class SAC:
         self.optimisers = {k: Adam(p, lr.get(k, config.lr)) for k, p in self.trained.items()}
 
     def networks(self, generator: torch.Generator) -> dict[str, Network]:
-        space, hidden = self.space, [self.config.hidden] * 2
+        space, hidden = self.space, self.config.layers
         heads = outputs(self.kind, space.actions, self.config.components)
         inputs, choices = space.observations + space.actions, 1
         if space.discrete:

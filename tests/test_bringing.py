@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 pytest.importorskip("gymnasium")
 
 from nabla.cli import main
-from nabla.runs.saved import saved_agent
+from nabla.runs.saved import saved_agent, saved_config
 from sac_minimal.config import Config
 from sac_minimal.envs import make
 from sac_minimal.own import keywords
@@ -111,6 +112,72 @@ def test_an_estimator_of_ones_own_is_used_as_one_of_ours(tmp_path):
     ours = ended(SMALL, tmp_path / "ours")
     assert ended(replace(SMALL, estimator="own_training:pathwise"), tmp_path / "theirs") == ours
     assert ended(replace(SMALL, estimator="own_training:half"), tmp_path / "half") != ours
+
+
+@pytest.mark.parametrize(
+    ("hidden", "layers"), [(16, [16, 16]), ((12, 7), [12, 7]), ((9,), [9]), ((5, 4, 3), [5, 4, 3])]
+)
+@pytest.mark.parametrize("version", ["2", "3", "td3"])
+def test_hidden_layers_have_the_widths_that_are_said(tmp_path, hidden, layers, version):
+    """Weights in the order of the layers; saved and read again; a row of a sweep too."""
+    config = replace(SMALL, task="PointMass", hidden=hidden, version=version, steps=45)
+    train(config, tmp_path, nothing)
+    for name, network in saved_agent(tmp_path).trained.items():
+        if name != "log_alpha":
+            assert [w.shape[-1] for w in network[:-2:2]] == layers
+    assert Config.from_json(config.to_json()) == config
+
+
+FILE = """
+task = "PointMass"
+steps = 60
+hidden = [8, 6]
+batch = 8
+warmup = 20
+lr = 1
+eval_every = 30
+"""
+
+
+def test_settings_from_a_file(tmp_path, monkeypatch):
+    """What is given on the command line comes first, even where it is the default."""
+    monkeypatch.chdir(tmp_path)
+    Path("run.toml").write_text(FILE)
+    given = ["--lr", "0.0003", "--seed", "3", "--eval-episodes", "1"]
+    for run, file in (("a", ["--config", "run.toml"]), ("b", ["--config=run.toml"])):
+        with pytest.raises(SystemExit) as exit_:
+            main(["train", *given, *file, "--run", run])
+        assert exit_.value.code in (None, 0)
+        read = saved_config(Path(run))
+        assert read == Config(
+            **{"task": "PointMass", "steps": 60, "hidden": (8, 6), "batch": 8, "warmup": 20},
+            **{"eval_every": 30, "seed": 3, "eval_episodes": 1},
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("colour = 1", "run.toml: unknown settings colour"),
+        ("steps = 'many'", "run.toml: steps must be int, got 'many'"),
+        ("hidden = [8, 0]", "run.toml: hidden must be widths ≥ 1, got (8, 0)"),
+        ("hidden = []", "run.toml: hidden must be widths ≥ 1, got ()"),
+        ("version = '4'", "run.toml: version must be"),
+        ("steps: 3", "run.toml: "),
+        (None, "cannot read the settings run.toml: No such file"),
+    ],
+)
+def test_a_wrong_file_gets_one_sentence(capsys, tmp_path, monkeypatch, text, words):
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        Path("run.toml").write_text(text)
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "--config", "run.toml"])
+    err = capsys.readouterr().err
+    assert exit_.value.code == 2
+    assert words in err
+    assert err.count("\n") == 1
+    assert not Path("out").exists()
 
 
 @pytest.mark.parametrize(

@@ -462,7 +462,9 @@ def test_a_configuration_of_other_types_is_refused(name):
     import json
 
     data = json.loads(Config().to_json()) | {name: 16.5}
-    with pytest.raises(ValueError, match=f"{name} must be (int|str|bool), got 16.5"):
+    with pytest.raises(
+        ValueError, match=rf"{name} must be (int \| tuple\[int, ...\]|str|bool), got 16.5"
+    ):
         Config.from_json(json.dumps(data))
 
 

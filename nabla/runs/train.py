@@ -15,8 +15,9 @@ FIGURES = (".pdf", ".svg", ".png")
 
 
 def train(
-    config: Annotated[Config, tyro.conf.arg(name="")] = Config(),
+    settings: Annotated[Config, tyro.conf.arg(name="")] = Config(),
     *,
+    config: Path | None = None,
     run: Path | None = None,
     resume: Path | None = None,
     tensorboard: bool = False,
@@ -27,7 +28,8 @@ def train(
     any moment, `nabla train --resume RUN` goes on, and ends as if nothing had happened.
 
     Args:
-        config: the settings.
+        settings: of the agent and its task.
+        config: a TOML file of settings; what is given here comes before what it says.
         run: folder of the run; by default out/<task>-<estimator>-<seed>.
         resume: folder of a run to go on with, as it is configured: no other settings.
         tensorboard: write the metrics for TensorBoard too, into RUN/tensorboard.
@@ -40,16 +42,16 @@ def train(
 
     writer_type = summary_writer() if tensorboard else None
     if resume is not None:
-        if config != Config() or run is not None:
+        if settings != Config() or run is not None:
             raise ValueError(f"--resume goes on with what {resume}/config.json says: no settings")
-        config, folder = saved_config(resume), resume
+        settings, folder = saved_config(resume), resume
     else:
-        folder = run or Path("out") / f"{config.task}-{what_drives(config)}-{config.seed}"
+        folder = run or Path("out") / f"{settings.task}-{what_drives(settings)}-{settings.seed}"
         if (folder / "checkpoint.npz").exists():
             raise ValueError(f"{folder} holds a run: use --resume {folder}, or another --run")
     start, steps = time.perf_counter(), [0, 0]  # at the first and at the last call
     writer = writer_type(folder / "tensorboard") if writer_type else None
-    with tqdm(total=config.steps, unit="step", disable=None) as bar:
+    with tqdm(total=settings.steps, unit="step", disable=None) as bar:
 
         def progress(step: int, row: Row) -> None:
             bar.update(step - bar.n)
@@ -61,14 +63,14 @@ def train(
                     for name in row:
                         writer.add_scalar(name, row[name], step)
 
-        metrics = train_agent(config, folder, progress)
+        metrics = train_agent(settings, folder, progress)
     if writer:
         writer.close()
     if not metrics:
         raise ValueError(f"{folder} is complete, but holds no evaluation: not a run of ours")
     last, speed = metrics[-1], (steps[1] - steps[0]) / (time.perf_counter() - start)
     print(
-        f"{config.task}: return {last['return']:.1f} after {last['step']:,.0f} steps "
+        f"{settings.task}: return {last['return']:.1f} after {last['step']:,.0f} steps "
         f"({speed:.0f} steps/s in this session); {folder}"
     )
 
