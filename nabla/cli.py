@@ -8,6 +8,7 @@ import importlib
 import inspect
 import os
 import sys
+import tomllib
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
@@ -102,7 +103,13 @@ def _with_file(function: Callable[..., Any], arguments: Sequence[str]) -> Callab
     if settings is None or "--config" not in words[:-1]:
         return _finished(function)
     file = Path(words[words.index("--config") + 1])
-    return partial(_finished(function), settings=type(settings.default).from_file(file))
+    try:
+        defaults = type(settings.default).of(tomllib.loads(file.read_text()))
+    except OSError as error:
+        raise ValueError(f"cannot read the settings {file}: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    return partial(_finished(function), settings=defaults)
 
 
 def _finished(command: Callable[..., Any]) -> Callable[..., Any]:

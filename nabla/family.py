@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from estimators import Gaussian, Noise, Objective, Policy, squash
+from estimators.foreign import load_object
 from nabla.foreign import attempt
 from nabla.policy import change_policy, make_policy
 from nabla.target import SQUASHED, Target
-from sac_minimal.own import load_object
 from toy_problems import PROBLEMS, Problem, build
 
 OWN_TEMPERATURE = "--alpha: {} has a temperature of its own, set it there"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 
 from estimators import Policy
+from estimators.foreign import load_object
 from estimators.policies import POLICIES
 from nabla.target import Numbers, Target, option
-from sac_minimal.own import load_object
 
 
 def make_policy(target: Target) -> Policy:

@@ -2,15 +2,10 @@
 
 import json
 import math
-import tomllib
 from dataclasses import asdict, dataclass
 from functools import partial
 from inspect import signature
-from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
-
-from sac_minimal.own import load_object
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 if TYPE_CHECKING:
     from estimators import Entry, Estimator
@@ -52,6 +47,9 @@ class Config:
     """tanh of the policy's actions (continuous actions only)."""
     hidden: int | tuple[int, ...] = 256
     """Width of the two hidden layers of every network, or of each layer: 400 300."""
+    network: str = ""
+    """Your own in place of these layers, module:function: from sizes [in, *hidden, out] to the
+    parameters and a forward pass, or to a torch.nn.Module."""
     batch: int = 256
     replay: int = 1_000_000
     """Transitions kept."""
@@ -94,6 +92,8 @@ class Config:
                 raise ValueError(f"{name} must be ≥ {bound}, got {getattr(self, name)}")
         if not self.layers or min(self.layers) < 1:
             raise ValueError(f"hidden must be widths ≥ 1, got {self.hidden}")
+        if self.bf16 and self.network:
+            raise ValueError("bf16 is for our own layers, not for a network of yours")
         for name in ("gamma", "tau"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
@@ -143,6 +143,8 @@ class Config:
     def of(cls, data: dict[str, Any]) -> "Config":
         """From settings that were written to a file; ValueError on what is none, or of no such
         type."""
+        from estimators.foreign import is_a
+
         kinds = get_type_hints(cls)
         if unknown := set(data) - set(kinds):
             raise ValueError(f"unknown settings {', '.join(sorted(unknown))}")
@@ -161,36 +163,13 @@ class Config:
             raise ValueError(f"not a saved configuration: it holds no names but {data!r:.40}")
         return cls.of(data)
 
-    @classmethod
-    def from_file(cls, path: Path) -> "Config":
-        """Of a TOML file of settings."""
-        try:
-            return cls.of(tomllib.loads(path.read_text()))
-        except OSError as error:
-            raise ValueError(f"cannot read the settings {path}: {error.strerror}") from None
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-
-
-def is_a(value: Any, kind: Any) -> bool:
-    """Whether a value is what an annotation says. A whole number is a float too; true and false
-    are no numbers."""
-    of, inner = get_origin(kind), get_args(kind)
-    if of is UnionType:
-        return any(is_a(value, k) for k in inner)
-    if of is Literal:
-        return value in inner
-    if of is tuple:
-        return isinstance(value, tuple) and all(is_a(v, inner[0]) for v in value)
-    if of is dict:
-        return isinstance(value, dict) and all(is_a(v, inner[1]) for v in value.values())
-    return type(value) in ((int, float) if kind is float else (kind,))
-
 
 def driver(policy: str, name: str, n: int) -> "Estimator":
     """The estimator of that name, or somebody's `module:function`, with n filled in."""
     if ":" not in name:
         return partial(rows(policy)[name], n=n)
+    from estimators.foreign import load_object
+
     mine = load_object(name)
     if not callable(mine):
         raise ValueError(f"estimator {name} is not a function but {type(mine).__name__}")

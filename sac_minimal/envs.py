@@ -11,8 +11,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sac_minimal.own import keywords, load_module
-
 
 @dataclass(frozen=True)
 class Space:
@@ -115,7 +113,11 @@ def _make(task: str, settings: dict[str, Any]) -> Any:
     """The environment, and gymnasium's spaces."""
     gymnasium = _gymnasium(task)
     module, _, name = task.rpartition(":")
-    loaded = load_module(module) if module else None
+    loaded = None
+    if module:
+        from estimators.foreign import load_module
+
+        loaded = load_module(module)
     try:
         if name.isidentifier() and hasattr(loaded, name):
             env = getattr(loaded, name)(**settings)
@@ -144,9 +146,13 @@ class Gym:
     def __init__(self, task: str, settings: Sequence[str] = (), render: bool = False) -> None:
         if task.startswith(UNREPEATABLE):
             raise ValueError(f"{task} draws its model anew in each process: no run could go on")
-        camera = {"render_mode": "rgb_array"} if render else {}
+        given = {"render_mode": "rgb_array"} if render else {}
+        if settings:
+            from estimators.foreign import keywords
+
+            given |= keywords("--env-kwargs", settings)
         try:
-            self.env, spaces = _make(task, keywords("--env-kwargs", settings) | camera)
+            self.env, spaces = _make(task, given)
         except (AttributeError, RuntimeError) as error:  # of the graphics library MuJoCo loads
             chosen = os.environ.get("MUJOCO_GL")
             advice = f": unset MUJOCO_GL={chosen}, or install that library" if chosen else ""

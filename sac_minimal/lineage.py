@@ -8,7 +8,7 @@ from torch import Tensor
 from estimators import Gaussian, Noise, Policy
 from sac_minimal.config import Config
 from sac_minimal.envs import Space
-from sac_minimal.networks import Network, make_network
+from sac_minimal.networks import Network
 from sac_minimal.replay import Batch
 from sac_minimal.sac import SAC
 
@@ -20,17 +20,17 @@ class ValueSAC(SAC):
 
     def networks(self, generator: torch.Generator) -> dict[str, Network]:
         sizes = [self.space.observations, *self.config.layers, 1]
-        return {**super().networks(generator), "value": make_network(sizes, generator)}
+        return {**super().networks(generator), "value": self.network(generator, "value", sizes)}
 
     def next_value(self, batch: Batch, rng: Noise) -> Tensor:
         """V̄(s′), from the target value network."""
-        return self.forward(self.targets["value"], batch.next_obs)[..., 0]
+        return self.forward["value"](self.targets["value"], batch.next_obs)[..., 0]
 
     def critic_step(self, batch: Batch, rng: Noise) -> Tensor:
         """J_V = ½ E[(V(s) − E_π[min_i Q_i(s, a) − α log π(a|s)])²], then J_Q."""
         with torch.no_grad():
             target = self.soft_value(self.trained["critics"], batch.obs, rng)
-        v = self.forward(self.trained["value"], batch.obs)[..., 0]
+        v = self.forward["value"](self.trained["value"], batch.obs)[..., 0]
         self.descend("value", ((v - target) ** 2).mean() / 2)
         return super().critic_step(batch, rng)
 
@@ -59,15 +59,15 @@ class DDPG(SAC):
 
     def networks(self, generator: torch.Generator) -> dict[str, Network]:
         sizes = [self.space.observations, *self.config.layers, self.space.actions]
-        actor = make_network(sizes, generator)
+        actor = self.network(generator, "actor", sizes)
         return {**super().networks(generator), "actor": actor}
 
     def policy(self, obs: Tensor) -> Policy:
-        mu = self.forward(self.trained["actor"], obs)
+        mu = self.forward["actor"](self.trained["actor"], obs)
         return Gaussian(mu, torch.full_like(mu, math.log(self.EXPLORATION)))
 
     def action(self, actor: Network, obs: Tensor) -> Tensor:
-        mu = self.forward(actor, obs)
+        mu = self.forward["actor"](actor, obs)
         return torch.tanh(mu) if self.squash else mu
 
     def act(self, obs: Tensor, rng: Noise) -> Tensor:

@@ -2,6 +2,7 @@
 
 import gymnasium
 import numpy as np
+import torch
 from gymnasium.spaces import Box, Dict, Discrete, Sequence
 
 
@@ -94,6 +95,35 @@ def pathwise(policy, objective, rng):
 
 def total(policy, objective, rng):
     return pathwise(policy, objective, rng).sum()
+
+
+class Net(torch.nn.Module):
+    def __init__(self, sizes):
+        super().__init__()
+        self.first = torch.nn.Linear(sizes[0], 9)
+        self.last = torch.nn.Linear(9, sizes[-1])
+
+    def forward(self, x):
+        return self.last(torch.tanh(self.first(x)))
+
+
+def net(sizes):
+    """The same as Net, as a function."""
+    layers = torch.nn.Linear(sizes[0], 9), torch.nn.Linear(9, sizes[-1])
+
+    def forward(parameters, x):
+        w, b, v, c = parameters
+        return torch.tanh(x @ w.T + b) @ v.T + c
+
+    return [p for layer in layers for p in layer.parameters()], forward
+
+
+def narrow(sizes):
+    return net([*sizes[:-1], 7])
+
+
+def normed(sizes):
+    return torch.nn.Sequential(torch.nn.BatchNorm1d(sizes[0]), Net(sizes))
 
 
 number = 3

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("gymnasium")
 
+from estimators import Noise
+from estimators.foreign import keywords
 from nabla.cli import main
 from nabla.runs.saved import saved_agent, saved_config
 from sac_minimal.config import Config
-from sac_minimal.envs import make
-from sac_minimal.own import keywords
+from sac_minimal.envs import Space, make
+from sac_minimal.lineage import make_agent
 from sac_minimal.train import fingerprint, train
 
 SMALL = Config(task="own_training:Kept", hidden=16, batch=32, warmup=40, steps=200, replay=100)
@@ -114,6 +117,36 @@ def test_an_estimator_of_ones_own_is_used_as_one_of_ours(tmp_path):
     assert ended(replace(SMALL, estimator="own_training:half"), tmp_path / "half") != ours
 
 
+@pytest.mark.parametrize("version", ["1", "3", "td3"])
+def test_a_network_of_ones_own_is_a_module_or_a_function(tmp_path, version):
+    """Both end alike bit for bit, one that was stopped too; twin critics begin apart; torch's own
+    generator is left alone (a fixture looks)."""
+    config = replace(SMALL, version=version, steps=130, network="own_training:net")
+    as_module = ended(replace(config, network="own_training:Net"), tmp_path / "module")
+    assert resumed(config, tmp_path / "stopped") == as_module
+    agent = saved_agent(tmp_path / "stopped")
+    first = agent.trained["critics"][0]
+    assert first.shape == (1 if version == "1" else 2, 9, 9)  # copies, width, 8 numbers + action
+    assert not torch.equal(first[0], first[-1]) or version == "1"
+    assert fingerprint(make_agent(config, make(config.task).space, Noise(1))) != fingerprint(
+        make_agent(config, make(config.task).space, Noise(2))
+    )
+
+
+def test_critics_side_by_side_are_each_its_own_network():
+    """Of any shape of actions: [critics, *n, B], in float64, against a loop."""
+    config = Config(network="own_training:net", squash=False)
+    agent = make_agent(config, Space(3, 2, discrete=False), Noise(0))
+    critics = [p.double() for p in agent.trained["critics"]]
+    rng, like = Noise(1), torch.zeros(()).double()
+    obs, a = rng.normal((1, 5, 3), like)[0], rng.normal((4, 6, 5, 2), like)
+    q = agent.q(critics, obs, a)
+    assert q.shape == (2, 4, 6, 5)
+    for i, (w, b, v, c) in enumerate(zip(*critics, strict=True)):
+        x = torch.cat([obs.expand(4, 6, 5, 3), a], -1)
+        torch.testing.assert_close(q[i], (torch.tanh(x @ w.T + b) @ v.T + c)[..., 0])
+
+
 @pytest.mark.parametrize(
     ("hidden", "layers"), [(16, [16, 16]), ((12, 7), [12, 7]), ((9,), [9]), ((5, 4, 3), [5, 4, 3])]
 )
@@ -196,6 +229,11 @@ def test_a_wrong_file_gets_one_sentence(capsys, tmp_path, monkeypatch, text, wor
         (["--estimator", "own_training:number"], "is not a function but int"),
         (["--estimator", "own_training:total"], "one loss a state, [2] for 2, got []"),
         (["--estimator", "own_training:pathwise", "--n", "4"], "no argument n, so n must be 1"),
+        (["--network", "own_training:wide"], "has no attribute 'wide'"),
+        (["--network", "own_training:wrapped"], "a torch.nn.Module, got TimeLimit"),
+        (["--network", "own_training:narrow"], "must map [2, 2] to [2, 4], it gives [2, 7]"),
+        (["--network", "own_training:normed"], "has buffers, which no checkpoint would keep"),
+        (["--network", "own_training:net", "--bf16"], "bf16 is for our own layers"),
         (["--task", "own_training:Odd"], "state() is of arrays and JSON: Object of type set"),
     ],
 )

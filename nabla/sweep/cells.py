@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from estimators import Noise
+from estimators.foreign import is_a
 from nabla.catalogue import pick_estimators
 from nabla.compare.measuring import measured
 from nabla.family import load_family, load_problem
@@ -18,7 +19,7 @@ from nabla.options import Ask, Probing, Sampling, require_seed
 from nabla.runs.probing import probed, situation
 from nabla.runs.saved import saved_agent
 from nabla.target import Target
-from sac_minimal.config import Config, is_a
+from sac_minimal.config import Config
 from sac_minimal.envs import make
 from sac_minimal.lineage import make_agent
 from sac_minimal.train import fingerprint

@@ -1,11 +1,12 @@
-"""What somebody brings: objects by name, and keyword arguments as text."""
+"""What somebody brings: objects by name, keyword arguments as text, values of unknown types."""
 
 import ast
 import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
 
 
 def load_object(name: str) -> Any:
@@ -50,3 +51,18 @@ def keywords(option: str, texts: Sequence[str]) -> dict[str, Any]:
         except (ValueError, SyntaxError):
             found[name] = value
     return found
+
+
+def is_a(value: Any, kind: Any) -> bool:
+    """Whether a value is what an annotation says. A whole number is a float too; true and false
+    are no numbers."""
+    of, inner = get_origin(kind), get_args(kind)
+    if of is UnionType:
+        return any(is_a(value, k) for k in inner)
+    if of is Literal:
+        return value in inner
+    if of is tuple:
+        return isinstance(value, tuple) and all(is_a(v, inner[0]) for v in value)
+    if of is dict:
+        return isinstance(value, dict) and all(is_a(v, inner[1]) for v in value.values())
+    return type(value) in ((int, float) if kind is float else (kind,))
