@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 if TYPE_CHECKING:
     from estimators import Entry, Estimator
 
-Version = Literal["1", "2", "3", "ddpg", "td3"]
+Version = Literal["1", "2", "3", "ddpg", "td3", "dqn"]
 COUNTS = """steps n components batch replay updates_per_step envs eval_every eval_episodes
 checkpoint_every threads"""
 
@@ -32,7 +32,7 @@ class Config:
     seed: int = 0
     version: Version = "3"
     """1: a state-value network and one critic; 2: and twin critics; 3: as published in 2018b;
-    ddpg and td3: the deterministic limit."""
+    ddpg and td3: the deterministic limit; dqn: the same of discrete actions, without an actor."""
     estimator: str = ""
     """Of the actor's gradient, a name from `nabla estimators` or your own as module:function; by
     default reparameterization (implicit for a mixture) or, for discrete actions, exact."""

@@ -1,11 +1,12 @@
-"""SAC's ancestors and its deterministic limit: what differs from `sac.py`, and nothing else."""
+"""SAC's ancestors and its limits without entropy: what differs from `sac.py`, and nothing else."""
 
 import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-from estimators import Gaussian, Noise, Policy
+from estimators import Categorical, Gaussian, Noise, Policy
 from sac_minimal.config import Config
 from sac_minimal.envs import Space
 from sac_minimal.networks import Network
@@ -108,7 +109,44 @@ class TD3(DDPG):
         return self.q(self.targets["critics"], batch.next_obs, a).amin(0)
 
 
-VERSIONS = {"1": FirstSAC, "2": ValueSAC, "3": SAC, "ddpg": DDPG, "td3": TD3}
+class DQN(SAC):
+    """The limit α → 0 of discrete actions (Mnih et al. 2015): V(s) = max_a Q(s, a), and no actor.
+
+    ε-greedy: π(a|s) = (1 − ε) 1[a = argmax Q(s, ·)] + ε/|A|.
+    """
+
+    CRITICS, ALPHA = 1, 0.0
+    EXPLORATION = 0.1
+
+    def __init__(self, config: Config, space: Space, rng: Noise) -> None:
+        if not space.discrete or config.policy not in ("", "categorical") or config.estimator:
+            raise ValueError(
+                "version dqn has no actor: discrete actions, no policy or estimator to choose"
+            )
+        if config.n != 1 or config.alpha is not None:
+            raise ValueError("version dqn has neither n nor a temperature alpha")
+        super().__init__(config, space, rng)
+
+    def networks(self, generator: torch.Generator) -> dict[str, Network]:
+        return {k: v for k, v in super().networks(generator).items() if k != "actor"}
+
+    def policy(self, obs: Tensor) -> Policy:
+        (q,) = self.forward["critics"](self.trained["critics"], obs)  # [B, A]
+        greedy = one_hot(q.argmax(-1), q.shape[-1]).to(q)
+        return Categorical(((1 - self.EXPLORATION) * greedy + self.EXPLORATION / q.shape[-1]).log())
+
+    def next_value(self, batch: Batch, rng: Noise) -> Tensor:
+        """max_a Q̄(s′, a)."""
+        (q,) = self.forward["critics"](self.targets["critics"], batch.next_obs)
+        return q.amax(-1)
+
+    def update(self, batch: Batch, actor: bool, rng: Noise) -> dict[str, Tensor]:
+        seen = {"critic_loss": self.critic_step(batch, rng)}
+        self.target_step()
+        return seen
+
+
+VERSIONS = {"1": FirstSAC, "2": ValueSAC, "3": SAC, "ddpg": DDPG, "td3": TD3, "dqn": DQN}
 
 
 def make_agent(config: Config, space: Space, rng: Noise) -> SAC:

@@ -152,6 +152,7 @@ def test_a_compiled_run_resumes_bit_for_bit(tmp_path):
         {"version": "2"},
         {"version": "td3", "actor_every": 3},
         {"task": "CartPole-v1"},
+        {"task": "CartPole-v1", "version": "dqn"},
     ],
     ids=str,
 )
@@ -293,6 +294,8 @@ def test_bad_checkpoints_are_refused(tmp_path):
         (["--task", "dm_control/nothing-v0"], "dm_control/nothing-v0"),
         (["--task", "PointMass", "--version", "td3", "--policy", "mixture"], "deterministic actor"),
         (["--task", "CartPole-v1", "--version", "ddpg"], "deterministic actor"),
+        (["--task", "PointMass", "--version", "dqn"], "version dqn has no actor: discrete actions"),
+        (["--task", "CartPole-v1", "--version", "dqn", "--alpha", "1"], "neither n nor a temper"),
         (["--task", "PointMass", "--version", "td3", "--n", "4"], "neither n nor a temperature"),
         (["--task", "PointMass", "--seed", "-1"], "seed must be ≥ 0"),
         (["--task", "PointMass", "--target-entropy", "nan"], "target_entropy must be a finite"),

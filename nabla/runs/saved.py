@@ -38,8 +38,8 @@ def labels(configs: Sequence[Config]) -> list[str]:
 
 
 def what_drives(config: Config) -> str:
-    """The actor's estimator, with the version of SAC if it is not the third; or ddpg, td3."""
-    if config.version in ("ddpg", "td3"):
+    """The actor's estimator, with the version of SAC if it is not the third; or ddpg, td3, dqn."""
+    if config.version in ("ddpg", "td3", "dqn"):
         return config.version
     estimator = config.resolve(make(config.task, config.env_kwargs).space.discrete)[1]
     return estimator if config.version == "3" else f"v{config.version}-{estimator}"
