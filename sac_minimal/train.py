@@ -27,20 +27,28 @@ from sac_minimal.sac import SAC
 
 COLUMNS = ["step", "return", "return_std", "train_return", "entropy", "alpha", "critic_loss"]
 Row = dict[str, float]
+Callback = Callable[[Row, SAC, Path], object]  # what it returns is not looked at
 
 
 class Diverged(ValueError):
     """A loss or a parameter is no longer finite."""
 
 
-def train(config: Config, run: Path, progress: Callable[[int, Row], None]) -> list[Row]:
+def train(
+    config: Config,
+    run: Path,
+    progress: Callable[[int, Row], None],
+    callbacks: Sequence[Callback] = (),
+) -> list[Row]:
     """Trains in folder `run`, going on from its checkpoint if there is one; returns the metrics.
 
-    `progress(step, last metrics)` is called after every environment step. The run is a function
-    of the configuration: killed and resumed, it ends with the same parameters, bit for bit.
+    `progress(step, last metrics)` is called after every environment step, each callback(metrics,
+    agent, run) after every evaluation. The run is a function of the configuration: killed and
+    resumed, it ends with the same parameters, bit for bit. best.npz is as good as the last
+    checkpoint to act with; it is of the evaluation with the highest return.
     """
     torch.set_num_threads(config.threads)
-    loop = Loop(config, run)
+    loop = Loop(config, run, callbacks)
     with checkpoint.locked(run):
         saved = run / "config.json"
         if not loop.path.exists():  # nothing is lost: what failed before leaves only its name
@@ -53,7 +61,8 @@ def train(config: Config, run: Path, progress: Callable[[int, Row], None]) -> li
 class Loop:
     """Environments, agent, replay and where the run stands."""
 
-    def __init__(self, config: Config, run: Path) -> None:
+    def __init__(self, config: Config, run: Path, callbacks: Sequence[Callback] = ()) -> None:
+        self.callbacks = callbacks
         self.config, self.folder, self.path = config, run, run / "checkpoint.npz"
         self.envs: list[Simulator] = [
             make(config.task, config.env_kwargs) for _ in range(config.envs)
@@ -184,6 +193,11 @@ class Loop:
         writer.writeheader()
         writer.writerows(self.metrics)
         write_atomically(self.folder / "metrics.csv", text.getvalue())
+        row = self.metrics[-1]
+        if row["return"] >= max(other["return"] for other in self.metrics):
+            checkpoint.save(self.folder / "best.npz", self.agent, {"step": self.step})
+        for callback in self.callbacks:
+            callback(row, self.agent, self.folder)
 
     def _check(self, seen: dict[str, torch.Tensor]) -> None:
         numbers = {**self.agent.trained, **{name: [x] for name, x in seen.items()}}

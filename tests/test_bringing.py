@@ -12,12 +12,13 @@ pytest.importorskip("gymnasium")
 
 from estimators import Noise
 from estimators.foreign import keywords
+from nabla import load
 from nabla.cli import main
 from nabla.runs.saved import saved_agent, saved_config
 from sac_minimal.config import Config
 from sac_minimal.envs import Space, make
 from sac_minimal.lineage import make_agent
-from sac_minimal.train import fingerprint, train
+from sac_minimal.train import evaluate, fingerprint, train
 
 SMALL = Config(task="own_training:Kept", hidden=16, batch=32, warmup=40, steps=200, replay=100)
 SMALL = replace(SMALL, eval_every=100, checkpoint_every=30, eval_episodes=1, threads=1)
@@ -115,6 +116,58 @@ def test_an_estimator_of_ones_own_is_used_as_one_of_ours(tmp_path):
     ours = ended(SMALL, tmp_path / "ours")
     assert ended(replace(SMALL, estimator="own_training:pathwise"), tmp_path / "theirs") == ours
     assert ended(replace(SMALL, estimator="own_training:half"), tmp_path / "half") != ours
+
+
+def test_callbacks_are_called_at_evaluations(tmp_path):
+    """From Python, with what the run has then; training does not notice them."""
+    seen = []
+
+    def look(row, agent, run):
+        seen.append((row["step"], fingerprint(agent), run))
+
+    plain = ended(SMALL, tmp_path / "plain")
+    rows = train(SMALL, tmp_path / "run", nothing, [look])
+    assert [step for step, _, _ in seen] == [row["step"] for row in rows] == [100, 200]
+    assert fingerprint(saved_agent(tmp_path / "run")) == seen[-1][1] == plain[0]
+    assert {run for _, _, run in seen} == {tmp_path / "run"}
+
+
+def test_the_best_evaluation_is_kept_whatever_is_killed(tmp_path, monkeypatch):
+    """Its agent is the one that was evaluated; a run that was stopped keeps the same one. Returns
+    are numbers of the parameters, so that the best is somewhere in the middle."""
+    number = lambda agent, *_: [float(int(fingerprint(agent)[:4], 16))]  # noqa: E731
+    monkeypatch.setattr("sac_minimal.train.evaluate", number)
+    config, agents = replace(SMALL, steps=400, eval_every=40), {}
+    note = lambda row, agent, run: agents.update({row["step"]: fingerprint(agent)})  # noqa: E731
+    rows = train(config, tmp_path / "a", nothing, [note])
+    best = max(rows, key=lambda row: row["return"])
+    assert rows[0]["step"] < best["step"] < 400
+    assert fingerprint(saved_agent(tmp_path / "a", best=True)) == agents[best["step"]]
+    resumed(config, tmp_path / "b")
+    assert (tmp_path / "a" / "best.npz").read_bytes() == (tmp_path / "b" / "best.npz").read_bytes()
+
+
+@pytest.mark.parametrize("task", ["own_training:Kept", "Acrobot-v1", "PointMass"])
+def test_a_loaded_policy_takes_and_gives_what_the_environment_does(tmp_path, task):
+    """An episode by hand is the one that `evaluate` plays."""
+    config = replace(SMALL, task=task, steps=100)
+    train(config, tmp_path, nothing)
+    act = load(tmp_path)
+    env, total, done = make(task), 0.0, False
+    if task == "PointMass":
+        obs = env.reset(10_000)
+        while not done:
+            obs, reward, _, done = env.step(act(obs))
+            total += reward
+    else:
+        obs, _ = env.env.reset(seed=10_000)
+        while not done:
+            action = act(obs)
+            assert env.env.action_space.contains(np.asarray(action, env.env.action_space.dtype))
+            obs, reward, terminated, truncated, _ = env.env.step(action)
+            total, done = total + reward, terminated or truncated
+    assert [total] == evaluate(act.agent, task, 1)
+    assert isinstance(act(obs, stochastic=True), type(act(obs)))
 
 
 @pytest.mark.parametrize("version", ["1", "3", "td3"])
@@ -234,6 +287,9 @@ def test_a_wrong_file_gets_one_sentence(capsys, tmp_path, monkeypatch, text, wor
         (["--network", "own_training:narrow"], "must map [2, 2] to [2, 4], it gives [2, 7]"),
         (["--network", "own_training:normed"], "has buffers, which no checkpoint would keep"),
         (["--network", "own_training:net", "--bf16"], "bf16 is for our own layers"),
+        (["--callback", "own_training:gone"], "has no attribute 'gone'"),
+        (["--callback", "own_training:number"], "is not a function but int"),
+        (["--callback", "own_training:refuse", "--eval-every", "50"], "the tracker is gone"),
         (["--task", "own_training:Odd"], "state() is of arrays and JSON: Object of type set"),
     ],
 )

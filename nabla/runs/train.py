@@ -21,6 +21,7 @@ def train(
     run: Path | None = None,
     resume: Path | None = None,
     tensorboard: bool = False,
+    callback: tuple[str, ...] = (),
 ) -> None:
     """Train Soft Actor-Critic, its actor driven by any estimator of the catalogue.
 
@@ -33,6 +34,8 @@ def train(
         run: folder of the run; by default out/<task>-<estimator>-<seed>.
         resume: folder of a run to go on with, as it is configured: no other settings.
         tensorboard: write the metrics for TensorBoard too, into RUN/tensorboard.
+        callback: functions of yours, module:function, called after every evaluation with the
+            metrics (a dict), the agent and the run's folder: a tracker, a picture, a stop.
     """
     from tqdm import tqdm
 
@@ -40,7 +43,9 @@ def train(
     from sac_minimal.train import Row
     from sac_minimal.train import train as train_agent
 
-    writer_type = summary_writer() if tensorboard else None
+    callbacks = [called(name) for name in callback]
+    if tensorboard:
+        callbacks.append(tensorboard_callback())
     if resume is not None:
         if settings != Config() or run is not None:
             raise ValueError(f"--resume goes on with what {resume}/config.json says: no settings")
@@ -50,7 +55,6 @@ def train(
         if (folder / "checkpoint.npz").exists():
             raise ValueError(f"{folder} holds a run: use --resume {folder}, or another --run")
     start, steps = time.perf_counter(), [0, 0]  # at the first and at the last call
-    writer = writer_type(folder / "tensorboard") if writer_type else None
     with tqdm(total=settings.steps, unit="step", disable=None) as bar:
 
         def progress(step: int, row: Row) -> None:
@@ -59,13 +63,8 @@ def train(
             if row and row["step"] == step:
                 shown = {k: f"{row[k]:.3g}" for k in ("return", "entropy", "alpha")}
                 bar.set_postfix(shown)
-                if writer:
-                    for name in row:
-                        writer.add_scalar(name, row[name], step)
 
-        metrics = train_agent(settings, folder, progress)
-    if writer:
-        writer.close()
+        metrics = train_agent(settings, folder, progress, callbacks)
     if not metrics:
         raise ValueError(f"{folder} is complete, but holds no evaluation: not a run of ours")
     last, speed = metrics[-1], (steps[1] - steps[0]) / (time.perf_counter() - start)
@@ -75,12 +74,28 @@ def train(
     )
 
 
-def summary_writer() -> Any:
+def called(name: str) -> Any:
+    from estimators.foreign import load_object
+
+    function = load_object(name)
+    if not callable(function):
+        raise ValueError(f"--callback: {name} is not a function but {type(function).__name__}")
+    return function
+
+
+def tensorboard_callback() -> Any:
+    """As anybody's tracker would be."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError:
         raise ValueError("--tensorboard needs python3 bootstrap.py tensorboard") from None
-    return SummaryWriter
+
+    def write(row: dict[str, float], agent: Any, run: Path) -> None:
+        with SummaryWriter(run / "tensorboard") as writer:
+            for name, value in row.items():
+                writer.add_scalar(name, value, row["step"])
+
+    return write
 
 
 def evaluate(
@@ -88,6 +103,7 @@ def evaluate(
     *,
     episodes: int = 10,
     stochastic: bool = False,
+    best: bool = False,
     seed: int = 10_000,
 ) -> None:
     """Evaluate a run's last checkpoint.
@@ -96,6 +112,7 @@ def evaluate(
         run: folder of the run.
         episodes: whole episodes to play.
         stochastic: sample actions, in place of the policy's central one.
+        best: the checkpoint of the evaluation with the highest return, in place of the last.
         seed: of the first episode; the next ones follow.
     """
     at_least(1, episodes=episodes)
@@ -104,7 +121,7 @@ def evaluate(
     from nabla.runs.saved import saved_agent
     from sac_minimal.train import evaluate as evaluate_agent
 
-    agent = saved_agent(run)
+    agent = saved_agent(run, best=best)
     returns = evaluate_agent(agent, agent.config.task, episodes, stochastic, seed)
     error = float(np.std(returns, ddof=1) / np.sqrt(episodes)) if episodes > 1 else float("nan")
     over = f"{episodes} episode{'s' * (episodes > 1)}"
