@@ -59,7 +59,7 @@ class Config:
     actor_every: int = 0
     """Critic steps for each step of the actor; by default 1, and 2 for td3."""
     envs: int = 1
-    """Environments stepped in turn."""
+    """How many environments are stepped for each decision."""
     gamma: float = 0.99
     tau: float = 0.005
     """Share of the critics that goes into the target critics at each update."""
@@ -92,6 +92,8 @@ class Config:
                 raise ValueError(f"{name} must be ≥ {bound}, got {getattr(self, name)}")
         if not self.layers or min(self.layers) < 1:
             raise ValueError(f"hidden must be widths ≥ 1, got {self.hidden}")
+        if self.replay < self.batch:
+            raise ValueError(f"replay must be ≥ batch, {self.batch}, got {self.replay}")
         if self.bf16 and self.network:
             raise ValueError("bf16 is for our own layers, not for a network of yours")
         for name in ("gamma", "tau"):

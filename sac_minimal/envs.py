@@ -214,7 +214,10 @@ class Gym:
         model, data = self._mujoco()
         raw = self.env.unwrapped
         if self._keeps_itself():
-            return state | {f"own.{name}": value for name, value in self._own_state().items()}
+            for name, value in dict(raw.state()).items():
+                array = isinstance(value, np.ndarray)
+                state[f"own.{name}"] = value if array else json.dumps(_plain(value))
+            return state
         if ":" in self.task or (model is None and not hasattr(raw, "state")):
             return {}
         return state | {"simulator": np.array(raw.state) if model is None else _get(model, data)}
@@ -227,7 +230,8 @@ class Gym:
         model, data = self._mujoco()
         if self._keeps_itself():
             own = {k.removeprefix("own."): v for k, v in state.items() if k.startswith("own.")}
-            self.env.unwrapped.restore(own)
+            plain = {k: json.loads(v) for k, v in own.items() if isinstance(v, str)}
+            self.env.unwrapped.restore(own | plain)
         elif model is None:
             self.env.unwrapped.state = np.array(state["simulator"])
         else:
@@ -236,17 +240,6 @@ class Gym:
     def _keeps_itself(self) -> bool:
         raw = self.env.unwrapped
         return all(callable(getattr(raw, name, None)) for name in ("state", "restore"))
-
-    def _own_state(self) -> dict[str, Any]:
-        given = self.env.unwrapped.state()
-        if not isinstance(given, dict):
-            raise ValueError(f"{self.task}: state() must return a dict, got {type(given).__name__}")
-        own = {k: v if isinstance(v, np.ndarray) else _plain(v) for k, v in given.items()}
-        try:
-            json.dumps({k: v for k, v in own.items() if not isinstance(v, np.ndarray)})
-        except TypeError as error:
-            raise ValueError(f"{self.task}: state() is of arrays and JSON: {error}") from None
-        return own
 
     def _bits(self) -> Any:
         """The bit generator of the environment (DeepMind Control has a legacy RandomState)."""
@@ -320,3 +313,38 @@ def make(task: str, settings: Sequence[str] = ()) -> Simulator:
     if settings:
         raise ValueError(f"{task} is one of ours and has no --env-kwargs")
     return TASKS[task]()
+
+
+Stepped = tuple[np.ndarray, ...]  # s′, reward, terminated, truncated, where the next actions are
+
+
+class InTurn:
+    """Environments stepped one after the other; where an episode ends the next one begins."""
+
+    def __init__(self, envs: Sequence[Simulator]) -> None:
+        self.envs = envs
+
+    def reset(self, seeds: list[int]) -> np.ndarray:
+        return np.stack([e.reset(seed) for e, seed in zip(self.envs, seeds, strict=True)])
+
+    def step(self, actions: np.ndarray) -> Stepped:
+        rows = []
+        for env, action in zip(self.envs, actions, strict=True):
+            obs, reward, terminated, truncated = env.step(action)
+            start = env.reset() if terminated or truncated else obs
+            rows.append((obs, reward, terminated, truncated, start))
+        return tuple(map(np.array, zip(*rows, strict=True)))
+
+    def states(self) -> list[dict[str, Any]]:
+        return [env.state() for env in self.envs]
+
+    def go_on(self, states: list[dict[str, Any]], seeds: list[int]) -> list[np.ndarray | None]:
+        return list(map(go_on, self.envs, states, seeds))
+
+
+def go_on(env: Simulator, state: dict[str, Any], seed: int) -> np.ndarray | None:
+    """From its state; if that could not be saved, the first observation of a new episode."""
+    if not state:
+        return env.reset(seed)
+    env.restore(state)
+    return None

@@ -1,5 +1,6 @@
 """Replay: one transition is one row of one memory-mapped array."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,10 +27,18 @@ class Replay:
     The file has `slack` rows more than that. Up to `slack` transitions written after a checkpoint
     leave the rows that the checkpoint needs untouched, so a run can go back to it.
     new: an empty one; otherwise ValueError unless the file is there and of the right size.
+    reserve: for so many rows the disk has room then, or OSError: a write into memory that is mapped
+    to a full disk would end the process (SIGBUS).
     """
 
     def __init__(
-        self, path: Path, space: Space, capacity: int, slack: int, new: bool = False
+        self,
+        path: Path,
+        space: Space,
+        capacity: int,
+        slack: int,
+        new: bool = False,
+        reserve: int = 0,
     ) -> None:
         self.space, self.capacity, self.rows = space, capacity, capacity + slack
         self.widths = [space.observations, 1 if space.discrete else space.actions, 1]
@@ -48,6 +57,16 @@ class Replay:
             raise OSError(f"cannot make {path}, {size:,} bytes ({error.strerror})") from None
         if found != size:
             raise ValueError(f"{path} does not belong to this run: {found:,} bytes, not {size:,}")
+        room = 4 * shape[1] * min(reserve, self.rows)
+        if room and hasattr(os, "posix_fallocate"):  # macOS has none
+            try:
+                with path.open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, room)  # leaves what is written alone
+            except OSError as error:
+                if new:
+                    path.unlink()
+                why = f"no room for {path}, {room:,} bytes ({error.strerror})"
+                raise OSError(f"{why}: make some, or give a smaller --replay") from None
         self.array = np.memmap(path, np.float32, "r+", shape=shape)
         self.table = torch.from_numpy(self.array)
         self.count = 0  # transitions ever written

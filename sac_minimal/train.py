@@ -20,7 +20,7 @@ from estimators.files import write_atomically
 from sac_minimal import checkpoint
 from sac_minimal.config import Config
 from sac_minimal.entropy import highest_entropy
-from sac_minimal.envs import Simulator, make
+from sac_minimal.envs import InTurn, Simulator, make
 from sac_minimal.lineage import make_agent
 from sac_minimal.replay import Batch, Replay
 from sac_minimal.sac import SAC
@@ -39,16 +39,17 @@ def train(
     run: Path,
     progress: Callable[[int, Row], None],
     callbacks: Sequence[Callback] = (),
+    world: InTurn | None = None,
 ) -> list[Row]:
     """Trains in folder `run`, going on from its checkpoint if there is one; returns the metrics.
 
     `progress(step, last metrics)` is called after every environment step, each callback(metrics,
     agent, run) after every evaluation. The run is a function of the configuration: killed and
-    resumed, it ends with the same parameters, bit for bit. best.npz is as good as the last
-    checkpoint to act with; it is of the evaluation with the highest return.
+    resumed, it ends with the same parameters, bit for bit. best.npz is the agent of the evaluation
+    with the highest return. world: its environments, if they are not to be stepped in turn.
     """
     torch.set_num_threads(config.threads)
-    loop = Loop(config, run, callbacks)
+    loop = Loop(config, run, callbacks, world)
     with checkpoint.locked(run):
         saved = run / "config.json"
         if not loop.path.exists():  # nothing is lost: what failed before leaves only its name
@@ -61,12 +62,18 @@ def train(
 class Loop:
     """Environments, agent, replay and where the run stands."""
 
-    def __init__(self, config: Config, run: Path, callbacks: Sequence[Callback] = ()) -> None:
+    def __init__(
+        self,
+        config: Config,
+        run: Path,
+        callbacks: Sequence[Callback] = (),
+        world: InTurn | None = None,
+    ) -> None:
         self.callbacks = callbacks
         self.config, self.folder, self.path = config, run, run / "checkpoint.npz"
-        self.envs: list[Simulator] = [
-            make(config.task, config.env_kwargs) for _ in range(config.envs)
-        ]
+        here = 1 if world else config.envs  # one, which tells the space
+        self.envs: list[Simulator] = [make(config.task, config.env_kwargs) for _ in range(here)]
+        self.world = world or InTurn(self.envs)
         self.rng = Noise(config.seed)
         self.agent = make_agent(config, self.envs[0].space, self.rng)
         self.compiled = Compiled(
@@ -82,14 +89,15 @@ class Loop:
         config, seen = self.config, dict[str, torch.Tensor]()
         slack = config.checkpoint_every + 2 * config.envs
         path, new = self.folder / "replay.f32", not self.path.exists()
-        self.replay = Replay(path, self.envs[0].space, config.replay, slack, new)
+        room = config.steps + config.envs
+        self.replay = Replay(path, self.envs[0].space, config.replay, slack, new, room)
         if new:
-            self.obs = np.stack([e.reset(config.seed + i) for i, e in enumerate(self.envs)])
+            self.obs = self.world.reset([config.seed + i for i in range(config.envs)])
             # What does not fit together is told now: an update of a copy, a state to be saved.
             blank = self.replay.batch(torch.zeros(2, self.replay.table.shape[1]))
             self._require_rows(blank.obs)
             self._rehearse(blank, True, Noise(0))
-            if not self.envs[0].state():
+            if not self.world.states()[0]:
                 warnings.warn(
                     f"the state of {config.task} cannot be saved: a run that is resumed goes on "
                     "with a new episode",
@@ -155,22 +163,21 @@ class Loop:
                 actions = self.agent.act(torch.from_numpy(self.obs), self.rng).numpy()
             if not np.isfinite(actions).all():
                 raise self._diverged("the action")
-        for i, env in enumerate(self.envs):
-            obs, reward, terminated, truncated = env.step(actions[i])
-            self.replay.add(self.obs[i], actions[i], reward, obs, terminated)
-            self.returns[i] += reward
-            if terminated or truncated:
+        obs, reward, terminated, truncated, start = self.world.step(actions)
+        for i in range(self.config.envs):
+            self.replay.add(self.obs[i], actions[i], reward[i], obs[i], terminated[i])
+            self.returns[i] += reward[i]
+            if terminated[i] or truncated[i]:
                 self.last_return, self.returns[i] = float(self.returns[i]), 0.0
-                obs = env.reset()
-            self.obs[i] = obs
             self.step += 1
+        self.obs = start
 
     def _random_actions(self) -> np.ndarray:
         space, generator = self.envs[0].space, self.rng.generator
         if space.discrete:
-            choices = torch.randint(space.actions, (len(self.envs),), generator=generator)
+            choices = torch.randint(space.actions, (self.config.envs,), generator=generator)
             return choices.numpy()
-        shape = (len(self.envs), space.actions)
+        shape = (self.config.envs, space.actions)
         return (2 * torch.rand(shape, generator=generator) - 1).numpy()
 
     def _evaluate(self, seen: dict[str, torch.Tensor]) -> None:
@@ -222,8 +229,8 @@ class Loop:
             "obs": self.obs,
             "returns": self.returns,
         }
-        for i, env in enumerate(self.envs):
-            for key, value in env.state().items():
+        for i, state in enumerate(self.world.states()):
+            for key, value in state.items():
                 rest[f"env{i}.{key}"] = value
         self.replay.array.flush()
         for path in [*others, self.path]:
@@ -237,18 +244,19 @@ class Loop:
             self.obs, self.returns = rest["obs"], rest["returns"]
             self.updates = int(rest["updates"])
             self.rng.generator.set_state(torch.from_numpy(rest["generator"]))
-            for i, env in enumerate(self.envs):
-                prefix = f"env{i}."
-                if state := {
-                    k.removeprefix(prefix): v for k, v in rest.items() if k.startswith(prefix)
-                }:
-                    env.restore(state)
-                else:
-                    self.obs[i], self.returns[i] = env.reset(self.config.seed + self.step + i), 0.0
+            states = [_under(f"env{i}.", rest) for i in range(self.config.envs)]
+            seeds = [self.config.seed + self.step + i for i in range(self.config.envs)]
+            for i, obs in enumerate(self.world.go_on(states, seeds)):
+                if obs is not None:
+                    self.obs[i], self.returns[i] = obs, 0.0
         except KeyError as error:
             raise ValueError(f"{self.path} lacks {error}: not a checkpoint of this task") from None
         except (TypeError, RuntimeError) as error:
             raise ValueError(f"{self.path} is not a checkpoint of this task: {error}") from None
+
+
+def _under(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
 
 
 def kept(run: Path, step: int) -> Path:

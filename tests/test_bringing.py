@@ -1,5 +1,6 @@
 """What people bring to training: tasks, estimators, networks and callbacks of their own."""
 
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from estimators.foreign import keywords
 from nabla import load
 from nabla.cli import main
 from nabla.runs.saved import saved_agent, saved_config
+from nabla.runs.train import together
 from sac_minimal.config import Config
 from sac_minimal.envs import Space, make
 from sac_minimal.lineage import make_agent
@@ -116,6 +118,30 @@ def test_an_estimator_of_ones_own_is_used_as_one_of_ours(tmp_path):
     ours = ended(SMALL, tmp_path / "ours")
     assert ended(replace(SMALL, estimator="own_training:pathwise"), tmp_path / "theirs") == ours
     assert ended(replace(SMALL, estimator="own_training:half"), tmp_path / "half") != ours
+
+
+@pytest.mark.parametrize(
+    ("how", "task"),
+    [
+        ("sync", "own_training:Kept"),
+        ("sync", "own_training:Walk"),
+        ("sync", "FourWay"),
+        ("async", "Acrobot-v1"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:the state of own_training.Walk cannot be saved")
+def test_the_vector_api_gives_the_bits_of_stepping_in_turn(tmp_path, how, task):
+    """Three environments whose episodes end; stopped, and resumed in the other way."""
+    config = replace(SMALL, task=task, envs=3, steps=240)
+    whole = ended(config, tmp_path / "turn")
+    with together(config, how) as world, pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / how, lambda step, row: stop(step // 3 * 3 + 1, row), [], world)
+    if task.endswith("Walk"):  # it begins new episodes, alike in both
+        shutil.copytree(tmp_path / how, tmp_path / "copy")
+        whole = ended(config, tmp_path / "copy")
+    with together(config, how) as world:
+        train(config, tmp_path / how, nothing, [], world)
+    assert ended(config, tmp_path / how) == whole
 
 
 def test_callbacks_are_called_at_evaluations(tmp_path):
@@ -290,7 +316,7 @@ def test_a_wrong_file_gets_one_sentence(capsys, tmp_path, monkeypatch, text, wor
         (["--callback", "own_training:gone"], "has no attribute 'gone'"),
         (["--callback", "own_training:number"], "is not a function but int"),
         (["--callback", "own_training:refuse", "--eval-every", "50"], "the tracker is gone"),
-        (["--task", "own_training:Odd"], "state() is of arrays and JSON: Object of type set"),
+        (["--task", "own_training:Odd"], "Object of type set is not JSON"),
     ],
 )
 def test_what_does_not_fit_gets_one_sentence(capsys, tmp_path, arguments, words):

@@ -2,8 +2,10 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -22,6 +24,7 @@ def train(
     resume: Path | None = None,
     tensorboard: bool = False,
     callback: tuple[str, ...] = (),
+    vector: Literal["turn", "sync", "async"] = "turn",
 ) -> None:
     """Train Soft Actor-Critic, its actor driven by any estimator of the catalogue.
 
@@ -36,6 +39,8 @@ def train(
         tensorboard: write the metrics for TensorBoard too, into RUN/tensorboard.
         callback: functions of yours, module:function, called after every evaluation with the
             metrics (a dict), the agent and the run's folder: a tracker, a picture, a stop.
+        vector: how --envs are stepped: in turn, or by gymnasium's vector API, sync in this process
+            or async in one each. The bits are the same.
     """
     from tqdm import tqdm
 
@@ -64,7 +69,8 @@ def train(
                 shown = {k: f"{row[k]:.3g}" for k in ("return", "entropy", "alpha")}
                 bar.set_postfix(shown)
 
-        metrics = train_agent(settings, folder, progress, callbacks)
+        with together(settings, vector) as world:
+            metrics = train_agent(settings, folder, progress, callbacks, world)
     if not metrics:
         raise ValueError(f"{folder} is complete, but holds no evaluation: not a run of ours")
     last, speed = metrics[-1], (steps[1] - steps[0]) / (time.perf_counter() - start)
@@ -72,6 +78,23 @@ def train(
         f"{settings.task}: return {last['return']:.1f} after {last['step']:,.0f} steps "
         f"({speed:.0f} steps/s in this session); {folder}"
     )
+
+
+@contextmanager
+def together(settings: Config, how: Literal["turn", "sync", "async"]) -> Iterator[Any]:
+    """The environments behind gymnasium's vector API, or None: in turn."""
+    if how == "turn":
+        yield None
+        return
+    from nabla.runs.vector import Vectored
+
+    world = Vectored(settings, how)
+    try:
+        yield world
+    except (EOFError, ConnectionError) as error:
+        raise ValueError(f"an environment's process ended: {type(error).__name__}") from None
+    finally:
+        world.close()
 
 
 def called(name: str) -> Any:
