@@ -19,6 +19,7 @@ from nabla.options import Ask, Probing, Sampling, require_seed
 from nabla.runs.probing import probed, situation
 from nabla.runs.saved import saved_agent
 from nabla.target import Target
+from sac_minimal.checkpoint import locked
 from sac_minimal.config import Config
 from sac_minimal.envs import make
 from sac_minimal.lineage import make_agent
@@ -84,6 +85,8 @@ class TrainCell(Config):
         make_agent(config, make(config.task, config.env_kwargs).space, Noise(config.seed))
 
     def compute(self, folder: Path) -> Any:
+        with locked(folder, wait=True):  # by a worker whose driver was killed
+            pass
         metrics = train_agent(Config(**vars(self)), folder, lambda step, row: None)
         return {"metrics": metrics, "fingerprint": fingerprint(saved_agent(folder))}
 
