@@ -17,6 +17,7 @@ from estimators import Noise
 from estimators.checking.acting import out_of_reach
 from estimators.compiled import Compiled
 from estimators.files import write_atomically
+from estimators.processor import require_bfloat16
 from sac_minimal import checkpoint
 from sac_minimal.config import Config
 from sac_minimal.entropy import highest_entropy
@@ -74,6 +75,8 @@ class Loop:
         here = 1 if world else config.envs  # one, which tells the space
         self.envs: list[Simulator] = [make(config.task, config.env_kwargs) for _ in range(here)]
         self.world = world or InTurn(self.envs)
+        if config.bf16:
+            require_bfloat16()
         self.rng = Noise(config.seed)
         self.agent = make_agent(config, self.envs[0].space, self.rng)
         self.compiled = Compiled(

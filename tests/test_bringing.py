@@ -144,6 +144,18 @@ def test_the_vector_api_gives_the_bits_of_stepping_in_turn(tmp_path, how, task):
     assert ended(config, tmp_path / how) == whole
 
 
+def test_compiling_for_a_few_updates_is_told_in_advance(capsys, tmp_path, monkeypatch):
+    """Of 50,000 steps nothing is said. Neither run begins: its folder is taken."""
+    (tmp_path / "taken").write_text("")
+    for steps, told in (("5000", True), ("50000", False)):
+        given = ["--task", "PointMass", "--compile", "--steps", steps]
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            with pytest.raises(SystemExit):
+                main(["train", *given, "--run", str(tmp_path / "taken" / "run")])
+        assert ("this run makes 4,000" in capsys.readouterr().err) == told
+
+
 def test_callbacks_are_called_at_evaluations(tmp_path):
     """From Python, with what the run has then; training does not notice them."""
     seen = []

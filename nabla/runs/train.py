@@ -1,6 +1,7 @@
 """`nabla train`, `nabla evaluate`, `nabla plot`: Soft Actor-Critic runs."""
 
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from nabla.options import at_least
 from nabla.table import with_error
 from sac_minimal.config import Config
 
+WORTH = 10_000  # updates, of two layers of 256 and batches of 256
 FIGURES = (".pdf", ".svg", ".png")
 
 
@@ -59,6 +61,13 @@ def train(
         folder = run or Path("out") / f"{settings.task}-{what_drives(settings)}-{settings.seed}"
         if (folder / "checkpoint.npz").exists():
             raise ValueError(f"{folder} holds a run: use --resume {folder}, or another --run")
+    updates = (settings.steps - settings.warmup) * settings.updates_per_step
+    if settings.compile and updates < WORTH:
+        warnings.warn(
+            f"--compile will not pay: it takes about 15 s, which is won back after some {WORTH:,} "
+            f"updates, and this run makes {max(updates, 0):,}",
+            stacklevel=2,
+        )
     start, steps = time.perf_counter(), [0, 0]  # at the first and at the last call
     with tqdm(total=settings.steps, unit="step", disable=None) as bar:
 
