@@ -8,7 +8,9 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 if TYPE_CHECKING:
-    from estimators import Entry, Estimator
+    from torch import Tensor
+
+    from estimators import Entry, Estimator, Noise, Objective
 
 Version = Literal["1", "2", "3", "ddpg", "td3", "dqn"]
 COUNTS = """steps n components batch replay updates_per_step envs eval_every eval_episodes
@@ -175,11 +177,17 @@ def driver(policy: str, name: str, n: int) -> "Estimator":
     mine = load_object(name)
     if not callable(mine):
         raise ValueError(f"estimator {name} is not a function but {type(mine).__name__}")
-    if "n" in signature(mine).parameters:
-        return partial(mine, n=n)
-    if n > 1:
+    options = {"n": n} if "n" in signature(mine).parameters else {}
+    if n > 1 and not options:
         raise ValueError(f"estimator {name} has no argument n, so n must be 1, got {n}")
-    return mine
+
+    def checked(policy: Any, objective: "Objective", rng: "Noise", *, n: int = n) -> "Tensor":
+        loss = mine(policy, objective, rng, **options)
+        if (shape := list(getattr(loss, "shape", ()))) != (rows := list(policy.batch)):
+            raise ValueError(f"{name} must return one loss a state, {rows}, got {shape}")
+        return loss
+
+    return checked
 
 
 def rows(policy: str) -> "dict[str, Entry]":

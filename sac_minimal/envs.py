@@ -109,27 +109,26 @@ def _gymnasium(task: str) -> Any:
     return gymnasium
 
 
-def _make(task: str, settings: dict[str, Any]) -> Any:
+def _make(task: str, settings: Sequence[str], render: bool) -> Any:
     """The environment, and gymnasium's spaces."""
-    gymnasium = _gymnasium(task)
-    module, _, name = task.rpartition(":")
+    gymnasium, (module, _, name) = _gymnasium(task), task.rpartition(":")
+    given: dict[str, Any] = {"render_mode": "rgb_array"} if render else {}
     loaded = None
-    if module:
-        from estimators.foreign import load_module
+    if module or settings:
+        from estimators.foreign import keywords, load_module
 
-        loaded = load_module(module)
+        given |= keywords("--env-kwargs", settings)
+        loaded = load_module(module) if module else None
     try:
-        if name.isidentifier() and hasattr(loaded, name):
-            env = getattr(loaded, name)(**settings)
-        else:
-            env = gymnasium.make(name, **settings)
+        own = name.isidentifier() and hasattr(loaded, name)
+        env = getattr(loaded, name)(**given) if own else gymnasium.make(name, **given)
     except gymnasium.error.DependencyNotInstalled as error:
         advice = ": python3 bootstrap.py mujoco" if "mujoco" in str(error).lower() else ""
         raise ValueError(f"{task} needs a package ({error}){advice}") from None
     except (ImportError, gymnasium.error.Error) as error:
         raise ValueError(f"unknown task {task!r}: {error}") from None
     except TypeError as error:
-        raise ValueError(f"{task} cannot be made with {settings}: {error}") from None
+        raise ValueError(f"{task} cannot be made with {given}: {error}") from None
     if not isinstance(env, gymnasium.Env):
         raise ValueError(f"{task} must make a gymnasium.Env, it made a {type(env).__name__}")
     return env, gymnasium.spaces
@@ -146,13 +145,8 @@ class Gym:
     def __init__(self, task: str, settings: Sequence[str] = (), render: bool = False) -> None:
         if task.startswith(UNREPEATABLE):
             raise ValueError(f"{task} draws its model anew in each process: no run could go on")
-        given = {"render_mode": "rgb_array"} if render else {}
-        if settings:
-            from estimators.foreign import keywords
-
-            given |= keywords("--env-kwargs", settings)
         try:
-            self.env, spaces = _make(task, given)
+            self.env, spaces = _make(task, settings, render)
         except (AttributeError, RuntimeError) as error:  # of the graphics library MuJoCo loads
             chosen = os.environ.get("MUJOCO_GL")
             advice = f": unset MUJOCO_GL={chosen}, or install that library" if chosen else ""

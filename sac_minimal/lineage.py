@@ -42,21 +42,30 @@ class FirstSAC(ValueSAC):
     CRITICS = 1
 
 
-class DDPG(SAC):
-    """The limit σ → 0, α → 0 (Lillicrap et al. 2016): a = tanh μ(s), explored with noise."""
+class Limit(SAC):
+    """The limit α → 0, in which nothing is left to choose about the policy."""
 
-    CRITICS, TARGETS, ALPHA = 1, ("critics", "actor"), 0.0
+    ALPHA = 0.0
     EXPLORATION = 0.1
+    DISCRETE: bool
 
     def __init__(self, config: Config, space: Space, rng: Noise) -> None:
-        if config.policy not in ("", "gaussian") or config.estimator or space.discrete:
+        usual = "categorical" if self.DISCRETE else "gaussian"
+        chosen = config.policy not in ("", usual) or config.estimator
+        if chosen or space.discrete != self.DISCRETE:
+            has = "no actor: discrete" if self.DISCRETE else "a deterministic actor: continuous"
             raise ValueError(
-                f"version {config.version} has a deterministic actor: continuous actions, "
-                "no policy or estimator to choose"
+                f"version {config.version} has {has} actions, no policy or estimator to choose"
             )
         if config.n != 1 or config.alpha is not None:
             raise ValueError(f"version {config.version} has neither n nor a temperature alpha")
         super().__init__(config, space, rng)
+
+
+class DDPG(Limit):
+    """With σ → 0 (Lillicrap et al. 2016): a = tanh μ(s), explored with noise."""
+
+    CRITICS, TARGETS, DISCRETE = 1, ("critics", "actor"), False
 
     def networks(self, generator: torch.Generator) -> dict[str, Network]:
         sizes = [self.space.observations, *self.config.layers, self.space.actions]
@@ -109,23 +118,13 @@ class TD3(DDPG):
         return self.q(self.targets["critics"], batch.next_obs, a).amin(0)
 
 
-class DQN(SAC):
-    """The limit α → 0 of discrete actions (Mnih et al. 2015): V(s) = max_a Q(s, a), and no actor.
+class DQN(Limit):
+    """Of discrete actions (Mnih et al. 2015): V(s) = max_a Q(s, a), and no actor.
 
     ε-greedy: π(a|s) = (1 − ε) 1[a = argmax Q(s, ·)] + ε/|A|.
     """
 
-    CRITICS, ALPHA = 1, 0.0
-    EXPLORATION = 0.1
-
-    def __init__(self, config: Config, space: Space, rng: Noise) -> None:
-        if not space.discrete or config.policy not in ("", "categorical") or config.estimator:
-            raise ValueError(
-                "version dqn has no actor: discrete actions, no policy or estimator to choose"
-            )
-        if config.n != 1 or config.alpha is not None:
-            raise ValueError("version dqn has neither n nor a temperature alpha")
-        super().__init__(config, space, rng)
+    CRITICS, DISCRETE = 1, True
 
     def networks(self, generator: torch.Generator) -> dict[str, Network]:
         return {k: v for k, v in super().networks(generator).items() if k != "actor"}

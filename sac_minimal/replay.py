@@ -44,29 +44,24 @@ class Replay:
         self.widths = [space.observations, 1 if space.discrete else space.actions, 1]
         self.widths += [space.observations, 1]
         shape = (self.rows, sum(self.widths))
-        size = 4 * shape[0] * shape[1]
+        size, room = 4 * shape[0] * shape[1], 4 * shape[1] * min(reserve, self.rows)
         try:
             if new:
                 path.unlink(missing_ok=True)
                 np.memmap(path, np.float32, "w+", shape=shape)  # sparse until written
             found = path.stat().st_size
+            if room and found == size and hasattr(os, "posix_fallocate"):  # macOS has none
+                with path.open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, room)  # leaves what is written alone
         except FileNotFoundError:
             raise ValueError(f"{path} is missing: what the run has seen is lost") from None
         except OSError as error:
-            path.unlink(missing_ok=True)
-            raise OSError(f"cannot make {path}, {size:,} bytes ({error.strerror})") from None
+            if new:
+                path.unlink(missing_ok=True)
+            why = f"no room for {path}, {room or size:,} bytes ({error.strerror})"
+            raise OSError(f"{why}: make some, or give a smaller --replay") from None
         if found != size:
             raise ValueError(f"{path} does not belong to this run: {found:,} bytes, not {size:,}")
-        room = 4 * shape[1] * min(reserve, self.rows)
-        if room and hasattr(os, "posix_fallocate"):  # macOS has none
-            try:
-                with path.open("r+b") as file:
-                    os.posix_fallocate(file.fileno(), 0, room)  # leaves what is written alone
-            except OSError as error:
-                if new:
-                    path.unlink()
-                why = f"no room for {path}, {room:,} bytes ({error.strerror})"
-                raise OSError(f"{why}: make some, or give a smaller --replay") from None
         self.array = np.memmap(path, np.float32, "r+", shape=shape)
         self.table = torch.from_numpy(self.array)
         self.count = 0  # transitions ever written

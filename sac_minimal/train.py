@@ -98,7 +98,6 @@ class Loop:
             self.obs = self.world.reset([config.seed + i for i in range(config.envs)])
             # What does not fit together is told now: an update of a copy, a state to be saved.
             blank = self.replay.batch(torch.zeros(2, self.replay.table.shape[1]))
-            self._require_rows(blank.obs)
             self._rehearse(blank, True, Noise(0))
             if not self.world.states()[0]:
                 warnings.warn(
@@ -132,16 +131,6 @@ class Loop:
         why = out_of_reach(agent.target_entropy, highest, space.discrete)
         if why and agent.fixed_alpha is None:
             raise ValueError(f"{why}; give another --target-entropy, or an --alpha")
-
-    def _require_rows(self, obs: torch.Tensor) -> None:
-        """ValueError unless an estimator of somebody's own gives a loss for each state."""
-        if ":" in self.config.estimator:
-            policy = self.agent.policy(obs)
-            objective = self.agent.objective(self.agent.trained["critics"], obs)
-            loss = self.agent.estimator(policy, objective, Noise(0))
-            if (shape := list(getattr(loss, "shape", ()))) != list(policy.batch):
-                states = f"one loss a state, {list(policy.batch)} for {len(obs)}"
-                raise ValueError(f"{self.config.estimator} must return {states}, got {shape}")
 
     def _rehearse(self, batch: Batch, actor: bool, rng: Noise) -> None:
         """An update of a copy."""

@@ -318,7 +318,7 @@ def test_a_wrong_file_gets_one_sentence(capsys, tmp_path, monkeypatch, text, wor
         (["--task", "own_training:Shapeless"], "returned an observation (3,), not (2,)"),
         (["--estimator", "own_training:nothing"], "has no attribute 'nothing'"),
         (["--estimator", "own_training:number"], "is not a function but int"),
-        (["--estimator", "own_training:total"], "one loss a state, [2] for 2, got []"),
+        (["--estimator", "own_training:total"], "one loss a state, [2], got []"),
         (["--estimator", "own_training:pathwise", "--n", "4"], "no argument n, so n must be 1"),
         (["--network", "own_training:wide"], "has no attribute 'wide'"),
         (["--network", "own_training:wrapped"], "a torch.nn.Module, got TimeLimit"),
