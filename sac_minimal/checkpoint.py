@@ -23,8 +23,7 @@ VERSION = 3
 
 @contextmanager
 def locked(run: Path, wait: bool = False) -> Iterator[None]:
-    """One process at a time; the second waits, or gets a ValueError. The lock dies with its
-    process."""
+    """One process at a time: the second waits, or gets a ValueError. It dies with its process."""
     run.mkdir(parents=True, exist_ok=True)
     with (run / "lock").open("w") as file:
         try:

@@ -145,8 +145,7 @@ class Config:
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> "Config":
-        """From settings that were written to a file; ValueError on what is none, or of no such
-        type."""
+        """From settings of a file; ValueError on what is none, or of no such type."""
         from estimators.foreign import is_a
 
         kinds = get_type_hints(cls)

@@ -205,8 +205,7 @@ class Gym:
         `restore(state)`, where it has them, say what is."""
         state = {f"count{i}": getattr(*where) for i, where in enumerate(self._counters())}
         state["rng"] = json.dumps(_plain(self._bits().state))
-        model, data = self._mujoco()
-        raw = self.env.unwrapped
+        (model, data), raw = self._mujoco(), self.env.unwrapped
         if self._keeps_itself():
             for name, value in dict(raw.state()).items():
                 array = isinstance(value, np.ndarray)
@@ -232,8 +231,7 @@ class Gym:
             _set(model, data, np.array(state["simulator"]))
 
     def _keeps_itself(self) -> bool:
-        raw = self.env.unwrapped
-        return all(callable(getattr(raw, name, None)) for name in ("state", "restore"))
+        return all(callable(getattr(self.env.unwrapped, n, None)) for n in ("state", "restore"))
 
     def _bits(self) -> Any:
         """The bit generator of the environment (DeepMind Control has a legacy RandomState)."""
@@ -298,10 +296,7 @@ def _plain(value: Any) -> Any:
 
 
 def make(task: str, settings: Sequence[str] = ()) -> Simulator:
-    """The task of that name; ValueError if there is none or its spaces do not fit.
-
-    settings: name=value each, keyword arguments of the environment.
-    """
+    """The task of that name; ValueError if there is none or its spaces do not fit."""
     if task not in TASKS:
         return Gym(task, settings)
     if settings:

@@ -111,13 +111,7 @@ def make_policy(policy: str, out: Tensor, actions: int, components: int = 1) -> 
     return kind(**{k: p.clamp(*kind.limits[k]) if k in kind.limits else p for k, p in free.items()})
 
 
-def q_values(
-    forward: Forward,
-    critics: Network,
-    obs: Tensor,
-    a: Tensor,
-    discrete: bool,
-) -> Tensor:
+def q_values(forward: Forward, critics: Network, obs: Tensor, a: Tensor, discrete: bool) -> Tensor:
     """Q_i(s, a) of each critic: obs [B, o], a [*n, B, d] or indices [*n, B] -> [critics, *n, B]."""
     if discrete:
         table = forward(critics, obs)  # [critics, B, A]

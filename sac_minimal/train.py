@@ -73,7 +73,7 @@ class Loop:
         self.callbacks = callbacks
         self.config, self.folder, self.path = config, run, run / "checkpoint.npz"
         here = 1 if world else config.envs  # one, which tells the space
-        self.envs: list[Simulator] = [make(config.task, config.env_kwargs) for _ in range(here)]
+        self.envs = [make(config.task, config.env_kwargs) for _ in range(here)]
         self.world = world or InTurn(self.envs)
         if config.bf16:
             require_bfloat16()
@@ -133,7 +133,6 @@ class Loop:
             raise ValueError(f"{why}; give another --target-entropy, or an --alpha")
 
     def _rehearse(self, batch: Batch, actor: bool, rng: Noise) -> None:
-        """An update of a copy."""
         copy.deepcopy(self.agent).update(batch, actor, rng)
 
     def _passed(self, every: int, before: int) -> bool:
@@ -167,8 +166,7 @@ class Loop:
     def _random_actions(self) -> np.ndarray:
         space, generator = self.envs[0].space, self.rng.generator
         if space.discrete:
-            choices = torch.randint(space.actions, (self.config.envs,), generator=generator)
-            return choices.numpy()
+            return torch.randint(space.actions, (self.config.envs,), generator=generator).numpy()
         shape = (self.config.envs, space.actions)
         return (2 * torch.rand(shape, generator=generator) - 1).numpy()
 
@@ -176,23 +174,21 @@ class Loop:
         self._check(seen)
         returns = evaluate(self.agent, self.config.task, self.config.eval_episodes)
         nan = torch.tensor(float("nan"))
-        self.metrics.append(
-            {
-                "step": self.step,
-                "return": float(np.mean(returns)),
-                "return_std": float(np.std(returns)),
-                "train_return": self.last_return,
-                "entropy": float(seen.get("entropy", nan)),
-                "alpha": float(self.agent.alpha),
-                "critic_loss": float(seen.get("critic_loss", nan)),
-            }
-        )
+        row = {
+            "step": self.step,
+            "return": float(np.mean(returns)),
+            "return_std": float(np.std(returns)),
+            "train_return": self.last_return,
+            "entropy": float(seen.get("entropy", nan)),
+            "alpha": float(self.agent.alpha),
+            "critic_loss": float(seen.get("critic_loss", nan)),
+        }
+        self.metrics.append(row)
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.metrics)
         write_atomically(self.folder / "metrics.csv", text.getvalue())
-        row = self.metrics[-1]
         if row["return"] >= max(other["return"] for other in self.metrics):
             checkpoint.save(self.folder / "best.npz", self.agent, {"step": self.step})
         for callback in self.callbacks:
@@ -222,8 +218,7 @@ class Loop:
             "returns": self.returns,
         }
         for i, state in enumerate(self.world.states()):
-            for key, value in state.items():
-                rest[f"env{i}.{key}"] = value
+            rest |= {f"env{i}.{key}": value for key, value in state.items()}
         self.replay.array.flush()
         for path in [*others, self.path]:
             checkpoint.save(path, self.agent, rest)
@@ -236,7 +231,10 @@ class Loop:
             self.obs, self.returns = rest["obs"], rest["returns"]
             self.updates = int(rest["updates"])
             self.rng.generator.set_state(torch.from_numpy(rest["generator"]))
-            states = [_under(f"env{i}.", rest) for i in range(self.config.envs)]
+            names = [f"env{i}." for i in range(self.config.envs)]
+            states = [
+                {k.removeprefix(n): v for k, v in rest.items() if k.startswith(n)} for n in names
+            ]
             seeds = [self.config.seed + self.step + i for i in range(self.config.envs)]
             for i, obs in enumerate(self.world.go_on(states, seeds)):
                 if obs is not None:
@@ -245,10 +243,6 @@ class Loop:
             raise ValueError(f"{self.path} lacks {error}: not a checkpoint of this task") from None
         except (TypeError, RuntimeError) as error:
             raise ValueError(f"{self.path} is not a checkpoint of this task: {error}") from None
-
-
-def _under(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
-    return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
 
 
 def kept(run: Path, step: int) -> Path:

@@ -1,6 +1,11 @@
 """What people bring to training: tasks, estimators, networks and callbacks of their own."""
 
+import os
+import shlex
 import shutil
+import subprocess
+import sys
+import textwrap
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -340,3 +345,38 @@ def test_what_does_not_fit_gets_one_sentence(capsys, tmp_path, arguments, words)
     assert words in err
     assert err.count("\n") == 1
     assert not list(tmp_path.glob("run/checkpoint*"))
+
+
+def test_the_five_commands_of_the_readme(capsys, tmp_path, monkeypatch):
+    """Its file, its commands; the first one is killed once it has a checkpoint; and its three
+    lines, in the environment's own terms."""
+    root = Path(__file__).parent.parent
+    text = (root / "README.md").read_text()
+    text = text[text.index("### With what is yours") :]
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(text.split("```python\n")[1].split("```")[0])
+    commands = [x.strip() for x in text.splitlines() if x.startswith("    nabla ")][:5]
+    first, *rest = [shlex.split(command, comments=True)[1:] for command in commands]
+    assert [command[0] for command in rest] == ["train", "evaluate", "probe", "plot"]
+    small = ["--threads", "1", "--batch", "32", "--checkpoint-every", "200"]
+    command = [sys.executable, "-m", "nabla", *first, *small, "--warmup", "200"]
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        while not Path("out/walk/checkpoint.npz").exists():
+            assert process.poll() is None
+        process.kill()
+    for arguments in rest:
+        extra = ["--estimates", "100", "--through", "10"] if arguments[0] == "probe" else []
+        with pytest.raises(SystemExit) as exit_:
+            main([*arguments, *extra])
+        assert exit_.value.code in (None, 0), capsys.readouterr().err
+    out = capsys.readouterr().out
+    assert "\n2000 " in out
+    assert "over 10 episodes" in out
+    assert Path("out/walk/curve.png").exists()
+    lines = text[text.index("    from nabla import load") :].splitlines()[:3]
+    code = "\n".join(["from mine import Walk", "env = Walk()", "obs, _ = env.reset(seed=0)"])
+    names: dict = {}
+    exec(code + "\n" + textwrap.dedent("\n".join(lines)), names)
+    assert names["action"].shape == (1,)
+    names["env"].step(names["action"])
