@@ -347,6 +347,23 @@ def test_what_does_not_fit_gets_one_sentence(capsys, tmp_path, arguments, words)
     assert not list(tmp_path.glob("run/checkpoint*"))
 
 
+@pytest.mark.parametrize("command", ["plot", "watch", "probe"])
+def test_where_to_write_is_tried_before_the_work(capsys, tmp_path, monkeypatch, command):
+    """A file is in the way of the folder."""
+    train(replace(SMALL, task="PointMass", steps=60, eval_every=30), tmp_path / "run", nothing)
+    work = {"plot": "nabla.figures.learning_curves", "watch": "nabla.runs.film.film"}
+    work["probe"] = "nabla.runs.probing.probed"
+    monkeypatch.setattr(work[command], lambda *_: pytest.fail("it went to work"))
+    out = {"plot": "file/curve", "watch": "file/film.gif"}
+    (tmp_path / "file").write_text("")
+    (tmp_path / "run" / "probe").write_text("")
+    options = ["--out", str(tmp_path / out[command])] if command in out else ["--states", "2"]
+    with pytest.raises(SystemExit) as exit_:
+        main([command, str(tmp_path / "run"), *options])
+    assert exit_.value.code == 2
+    assert "is not a folder that can be written to" in capsys.readouterr().err
+
+
 def test_the_five_commands_of_the_readme(capsys, tmp_path, monkeypatch):
     """Its file, its commands; the first one is killed once it has a checkpoint; and its three
     lines, in the environment's own terms."""

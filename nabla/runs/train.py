@@ -178,9 +178,10 @@ def plot(
     import numpy as np
 
     from nabla.figures import learning_curves
-    from nabla.output import command_line, save_figure
+    from nabla.output import command_line, require_folder, save_figure
     from nabla.runs.saved import labels, saved_config, saved_curve
 
+    require_folder(out.parent)
     curves: dict[str, list[np.ndarray]] = {}
     for run, label in zip(runs, labels([saved_config(run) for run in runs]), strict=True):
         curves.setdefault(label, []).append(saved_curve(run))

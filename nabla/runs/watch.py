@@ -31,10 +31,12 @@ def watch(
     if path.suffix not in (".gif", ".mp4"):
         raise ValueError(f"a film ends in .gif or .mp4, got {path.name}")
     at_least(1, steps=steps)
+    from nabla.output import require_folder
     from nabla.runs.film import film, save_film
     from nabla.runs.saved import saved_agent
     from sac_minimal.envs import headless
 
+    require_folder(path.parent)
     headless()
     agent = saved_agent(run, best=best)
     frames, total = film(agent, agent.config.task, steps, stochastic, seed)
