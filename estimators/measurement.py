@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Literal
 
@@ -64,15 +64,14 @@ def measure(
         Q.numbers // PILOT,
     )
     chunk = max(1, min(estimates, CHUNK_NUMBERS // width))
-    sizes = [chunk] * (estimates // chunk) + [estimates % chunk] * (estimates % chunk > 0)
     draw: Gradients = partial(per_sample_gradients, estimator, policy, objective)
     if compile:
         draw = compile_gradients(estimator, policy, objective)
-        for size in set(sizes):
+        for size in {chunk, estimates % chunk} - {0}:
             draw(size, Noise(device=pilot.device))
     moments = Moments.of(torch.zeros(0, 2 * pilot.shape[1] + 1, device=pilot.device))
     seconds: list[float] = []
-    for size in progress(sizes):
+    for size in progress(_chunks(estimates, chunk)):
         start = time.perf_counter()
         grads = draw(size, rng)
         seconds.append((time.perf_counter() - start) / size)
@@ -94,6 +93,12 @@ def measure(
         family=entry.family if entry else "",
         documented=entry.bias if entry else "",
     )
+
+
+def _chunks(total: int, most: int) -> Iterator[int]:
+    """Numbers ≤ most that sum to total, none of them kept."""
+    for start in range(0, total, most):
+        yield min(most, total - start)
 
 
 def _checked(Q: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

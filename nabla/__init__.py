@@ -3,6 +3,7 @@
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from typing import Any
 
 _MOVED = {  # dotted paths that notebooks of earlier versions name
@@ -35,3 +36,11 @@ class _Moved(MetaPathFinder):
 
 
 sys.meta_path.append(_Moved())
+
+
+def load(run: str | Path, best: bool = False, seed: int = 0) -> Any:
+    """The policy of a run of `nabla train`: action = act(obs), as its environment has them, or
+    act(obs, stochastic=True); of its best evaluation, or as it was at the last checkpoint."""
+    from nabla.runs.acting import acting
+
+    return acting(Path(run), best, seed)

@@ -7,7 +7,7 @@ from typing import Any
 
 from estimators import CATALOGUE, Entry, Estimator, Policy
 from estimators.catalogue import applicable, row
-from nabla.foreign import load_object
+from estimators.foreign import load_object
 
 
 def pick_estimators(policy: Policy, names: Sequence[str] = ()) -> dict[str, Estimator]:

@@ -40,7 +40,7 @@ class Asked:
         return float(self.problem.objective.alpha)
 
     def function(self) -> Any:
-        from nabla.foreign import load_object
+        from estimators.foreign import load_object
 
         if ":" not in self.subject:
             raise ValueError(f"--what needs a function of yours, module:name, got {self.subject!r}")

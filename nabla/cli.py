@@ -8,9 +8,11 @@ import importlib
 import inspect
 import os
 import sys
+import tomllib
 import warnings
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
+from pathlib import Path
 from typing import Any
 
 from nabla.foreign import attempt
@@ -66,7 +68,8 @@ def run(arguments: Sequence[str]) -> Any:
     import tyro
 
     _once(rest)
-    return tyro.cli(_finished(command(name)), prog=f"nabla {name}", args=rest)
+    function = _with_file(command(name), rest)
+    return tyro.cli(function, prog=f"nabla {name}", args=rest)
 
 
 def command(name: str) -> Callable[..., Any]:
@@ -91,6 +94,22 @@ def _once(arguments: Sequence[str]) -> None:
         if option.replace("_", "-") in seen:
             raise ValueError(f"{option} is given twice: say it once, with all its values")
         seen.add(option.replace("_", "-"))
+
+
+def _with_file(function: Callable[..., Any], arguments: Sequence[str]) -> Callable[..., Any]:
+    """--config FILE: the settings in it are the defaults of those that are not given."""
+    settings = inspect.signature(function).parameters.get("settings")
+    words = [word for a in arguments for word in a.split("=", 1)]
+    if settings is None or "--config" not in words[:-1]:
+        return _finished(function)
+    file = Path(words[words.index("--config") + 1])
+    try:
+        defaults = type(settings.default).of(tomllib.loads(file.read_text()))
+    except OSError as error:
+        raise ValueError(f"cannot read the settings {file}: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    return partial(_finished(function), settings=defaults)
 
 
 def _finished(command: Callable[..., Any]) -> Callable[..., Any]:

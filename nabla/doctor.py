@@ -58,6 +58,7 @@ def examine() -> Iterator[Line]:
     yield threads(torch.get_num_threads(), cores(), os.environ.get("OMP_NUM_THREADS"))
     yield devices()
     yield computation()
+    yield half_precision()
     yield speed()
 
 
@@ -121,6 +122,16 @@ def computation() -> Line:
     worst = max(identity(0) for identity in IDENTITIES.values())
     found = f"{len(IDENTITIES)} identities hold to {worst:.0e}"
     return Line("arithmetic", found, "" if worst < 1e-10 else "run `nabla identities`")
+
+
+def half_precision() -> Line:
+    """No trouble: what takes longer is left out."""
+    from estimators.processor import SLOW, bfloat16_cost
+
+    cost = bfloat16_cost()
+    use = "is refused" if cost > SLOW else "may be used"
+    found = f"a product takes {cost:.2g} times as long as in float32: nabla train --bf16 {use}"
+    return Line("bfloat16", found)
 
 
 def speed() -> Line:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from estimators import Gaussian, Noise, Objective, Policy, squash
-from nabla.foreign import attempt, load_object
+from estimators.foreign import load_object
+from nabla.foreign import attempt
 from nabla.policy import change_policy, make_policy
 from nabla.target import SQUASHED, Target
 from toy_problems import PROBLEMS, Problem, build

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 SEEDS = 2**62
+MANY = 10**12  # estimates: days of work
 
 
 def at_least(least: float, **numbers: float | None) -> None:
@@ -11,6 +12,13 @@ def at_least(least: float, **numbers: float | None) -> None:
     for name, number in numbers.items():
         if number is not None and not number >= least:
             raise ValueError(f"{name} must be ≥ {least}, got {number}")
+
+
+def at_most(most: float, **numbers: float) -> None:
+    """ValueError with the first of them that is more."""
+    for name, number in numbers.items():
+        if number > most:
+            raise ValueError(f"{name} must be ≤ {most:,}, got {number:,}")
 
 
 def between(low: float, high: float, **numbers: float | None) -> None:
@@ -43,6 +51,7 @@ class Sampling:
     def __post_init__(self) -> None:
         at_least(1, n=self.n)
         at_least(2, estimates=self.estimates)
+        at_most(MANY, estimates=self.estimates)
         require_seed(self.seed)
 
 
@@ -71,6 +80,7 @@ class Ask:
         if self.grid is not None and not 2 <= self.grid <= 1000:
             raise ValueError(f"grid must lie in [2, 1000], got {self.grid}")
         at_least(2, estimates=self.estimates)
+        at_most(MANY, estimates=self.estimates)
         require_seed(self.seed)
 
 
@@ -96,5 +106,6 @@ class Probing:
     def __post_init__(self) -> None:
         at_least(1, states=self.states, n=self.n)
         at_least(2, estimates=self.estimates, through=self.through)
+        at_most(MANY, estimates=self.estimates, through=self.through)
         at_least(0, at=self.at)
         require_seed(self.seed)

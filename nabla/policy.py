@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 
 from estimators import Policy
+from estimators.foreign import load_object
 from estimators.policies import POLICIES
-from nabla.foreign import load_object
 from nabla.target import Numbers, Target, option
 
 

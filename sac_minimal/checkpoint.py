@@ -22,12 +22,12 @@ VERSION = 3
 
 
 @contextmanager
-def locked(run: Path) -> Iterator[None]:
-    """One process at a time: ValueError for the second. The lock dies with its process."""
+def locked(run: Path, wait: bool = False) -> Iterator[None]:
+    """One process at a time: the second waits, or gets a ValueError. It dies with its process."""
     run.mkdir(parents=True, exist_ok=True)
     with (run / "lock").open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError:
             raise ValueError(f"another process is at work in {run}") from None
         yield

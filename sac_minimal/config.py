@@ -2,14 +2,18 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import asdict, dataclass
+from functools import partial
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 if TYPE_CHECKING:
-    from estimators import Entry
+    from torch import Tensor
 
-Version = Literal["1", "2", "3", "ddpg", "td3"]
-COUNTS = """steps n components hidden batch replay updates_per_step envs eval_every eval_episodes
+    from estimators import Entry, Estimator, Noise, Objective
+
+Version = Literal["1", "2", "3", "ddpg", "td3", "dqn"]
+COUNTS = """steps n components batch replay updates_per_step envs eval_every eval_episodes
 checkpoint_every threads"""
 
 
@@ -21,16 +25,19 @@ class Config:
     """
 
     task: str = "Pendulum-v1"
-    """A gymnasium id, or one of ours: PointMass, TwoWay, ThreeWay, FourWay, Uneven."""
+    """A gymnasium id; your own gymnasium.Env as module:Class, or module:id, which that module
+    registers; or one of ours: PointMass, TwoWay, ThreeWay, FourWay, Uneven."""
+    env_kwargs: tuple[str, ...] = ()
+    """Keyword arguments of the environment: name=value."""
     steps: int = 10_000
     """Environment steps, all environments together."""
     seed: int = 0
     version: Version = "3"
     """1: a state-value network and one critic; 2: and twin critics; 3: as published in 2018b;
-    ddpg and td3: the deterministic limit."""
+    ddpg and td3: the deterministic limit; dqn: the same of discrete actions, without an actor."""
     estimator: str = ""
-    """Of the actor's gradient, a name from `nabla estimators`; by default reparameterization
-    (implicit for a mixture) or, for discrete actions, exact."""
+    """Of the actor's gradient, a name from `nabla estimators` or your own as module:function; by
+    default reparameterization (implicit for a mixture) or, for discrete actions, exact."""
     n: int = 1
     """Actions averaged inside one estimate."""
     policy: str = ""
@@ -40,8 +47,11 @@ class Config:
     """Of a mixture policy."""
     squash: bool = True
     """tanh of the policy's actions (continuous actions only)."""
-    hidden: int = 256
-    """Width of the two hidden layers of every network."""
+    hidden: int | tuple[int, ...] = 256
+    """Width of the two hidden layers of every network, or of each layer: 400 300."""
+    network: str = ""
+    """Your own in place of these layers, module:function: from sizes [in, *hidden, out] to the
+    parameters and a forward pass, or to a torch.nn.Module."""
     batch: int = 256
     replay: int = 1_000_000
     """Transitions kept."""
@@ -51,7 +61,7 @@ class Config:
     actor_every: int = 0
     """Critic steps for each step of the actor; by default 1, and 2 for td3."""
     envs: int = 1
-    """Environments stepped in turn."""
+    """How many environments are stepped for each decision."""
     gamma: float = 0.99
     tau: float = 0.005
     """Share of the critics that goes into the target critics at each update."""
@@ -82,6 +92,12 @@ class Config:
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise ValueError(f"{name} must be ≥ {bound}, got {getattr(self, name)}")
+        if not self.layers or min(self.layers) < 1:
+            raise ValueError(f"hidden must be widths ≥ 1, got {self.hidden}")
+        if self.replay < self.batch:
+            raise ValueError(f"replay must be ≥ batch, {self.batch}, got {self.replay}")
+        if self.bf16 and self.network:
+            raise ValueError("bf16 is for our own layers, not for a network of yours")
         for name in ("gamma", "tau"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
@@ -94,6 +110,11 @@ class Config:
         if self.version not in get_args(Version):
             known = ", ".join(get_args(Version))
             raise ValueError(f"version must be one of {known}, got {self.version!r}")
+
+    @property
+    def layers(self) -> list[int]:
+        """The widths of the hidden layers."""
+        return [self.hidden] * 2 if isinstance(self.hidden, int) else list(self.hidden)
 
     @property
     def delay(self) -> int:
@@ -112,7 +133,7 @@ class Config:
             raise ValueError(f"{self.task} has {kind} actions: a {policy} policy does not fit")
         known = rows(policy)
         estimator = self.estimator or next(iter(known))
-        if estimator not in known:
+        if ":" not in estimator and estimator not in known:
             raise ValueError(
                 f"estimator {estimator!r} is not for a {policy} policy; "
                 f"there are {', '.join(known)}"
@@ -123,18 +144,49 @@ class Config:
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
+    def of(cls, data: dict[str, Any]) -> "Config":
+        """From settings of a file; ValueError on what is none, or of no such type."""
+        from estimators.foreign import is_a
+
+        kinds = get_type_hints(cls)
+        if unknown := set(data) - set(kinds):
+            raise ValueError(f"unknown settings {', '.join(sorted(unknown))}")
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        for name, value in given.items():
+            if not is_a(value, kinds[name]):
+                kind = kinds[name]
+                wanted = kind.__name__ if isinstance(kind, type) else kind
+                raise ValueError(f"{name} must be {wanted}, got {value!r}")
+        return cls(**given)
+
+    @classmethod
     def from_json(cls, text: str) -> "Config":
-        try:
-            data = dict(json.loads(text))
-            kinds = {f.name: type(f.default) for f in fields(cls)}
-            if unknown := set(data) - set(kinds):
-                raise ValueError(f"unknown settings {', '.join(sorted(unknown))}")
-            for name, value in data.items():
-                if kinds[name] in (int, str, bool) and type(value) is not kinds[name]:
-                    raise ValueError(f"{name} must be {kinds[name].__name__}, got {value!r}")
-            return cls(**data)
-        except TypeError as error:
-            raise ValueError(f"not a saved configuration: {error}") from None
+        data = json.loads(text)
+        if not isinstance(data, dict):
+            raise ValueError(f"not a saved configuration: it holds no names but {data!r:.40}")
+        return cls.of(data)
+
+
+def driver(policy: str, name: str, n: int) -> "Estimator":
+    """The estimator of that name, or somebody's `module:function`, with n filled in."""
+    if ":" not in name:
+        return partial(rows(policy)[name], n=n)
+    from estimators.foreign import load_object
+
+    mine = load_object(name)
+    if not callable(mine):
+        raise ValueError(f"estimator {name} is not a function but {type(mine).__name__}")
+    options = {"n": n} if "n" in signature(mine).parameters else {}
+    if n > 1 and not options:
+        raise ValueError(f"estimator {name} has no argument n, so n must be 1, got {n}")
+
+    def checked(policy: Any, objective: "Objective", rng: "Noise", *, n: int = n) -> "Tensor":
+        loss = mine(policy, objective, rng, **options)
+        if (shape := list(getattr(loss, "shape", ()))) != (rows := list(policy.batch)):
+            raise ValueError(f"{name} must return one loss a state, {rows}, got {shape}")
+        return loss
+
+    return checked
 
 
 def rows(policy: str) -> "dict[str, Entry]":

@@ -1,10 +1,12 @@
-"""Tasks: gymnasium's, and two tiny ones of our own. Actions are rescaled to [−1, 1]^d here."""
+"""Tasks: gymnasium's, anybody's, and tiny ones of our own. Actions are in [−1, 1]^d here."""
 
 import json
 import os
 import sys
+from collections.abc import Sequence
 from ctypes.util import find_library
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +22,8 @@ class Space:
 
 
 class Simulator(Protocol):
-    """What a task does: reset, step, and give or take its full state (arrays and JSON)."""
+    """What a task does: reset, step, and give or take its full state (arrays and JSON values;
+    nothing if it cannot be saved)."""
 
     space: Space
 
@@ -106,77 +109,111 @@ def _gymnasium(task: str) -> Any:
     return gymnasium
 
 
-def _make(task: str, render: bool) -> Any:
-    """The environment, its observations flattened if they are a Dict, and gymnasium's spaces."""
-    gymnasium = _gymnasium(task)
+def _make(task: str, settings: Sequence[str], render: bool) -> Any:
+    """The environment, and gymnasium's spaces."""
+    gymnasium, (module, _, name) = _gymnasium(task), task.rpartition(":")
+    given: dict[str, Any] = {"render_mode": "rgb_array"} if render else {}
+    loaded = None
+    if module or settings:
+        from estimators.foreign import keywords, load_module
+
+        given |= keywords("--env-kwargs", settings)
+        loaded = load_module(module) if module else None
     try:
-        env = gymnasium.make(task, render_mode="rgb_array" if render else None)
+        own = name.isidentifier() and hasattr(loaded, name)
+        env = getattr(loaded, name)(**given) if own else gymnasium.make(name, **given)
     except gymnasium.error.DependencyNotInstalled as error:
         advice = ": python3 bootstrap.py mujoco" if "mujoco" in str(error).lower() else ""
         raise ValueError(f"{task} needs a package ({error}){advice}") from None
     except (ImportError, gymnasium.error.Error) as error:
         raise ValueError(f"unknown task {task!r}: {error}") from None
-    if isinstance(env.observation_space, gymnasium.spaces.Dict):
-        env = gymnasium.wrappers.FlattenObservation(env)
+    except TypeError as error:
+        raise ValueError(f"{task} cannot be made with {given}: {error}") from None
+    if not isinstance(env, gymnasium.Env):
+        raise ValueError(f"{task} must make a gymnasium.Env, it made a {type(env).__name__}")
     return env, gymnasium.spaces
 
 
 class Gym:
-    """A gymnasium environment: flat observations (a Dict of them is flattened), Box or Discrete
-    actions. Names that begin with dm_control/ are DeepMind Control's, through shimmy."""
+    """A gymnasium environment with Box or Discrete actions; observations are flattened, what is
+    discrete in them one-hot. An id, somebody's `module:Class` (or a function that makes one,
+    wrapped as they like), or `module:id`, which that module registers. Names that begin with
+    dm_control/ are DeepMind Control's, through shimmy."""
 
     env: Any
 
-    def __init__(self, task: str, render: bool = False) -> None:
+    def __init__(self, task: str, settings: Sequence[str] = (), render: bool = False) -> None:
         if task.startswith(UNREPEATABLE):
             raise ValueError(f"{task} draws its model anew in each process: no run could go on")
         try:
-            self.env, spaces = _make(task, render)
+            self.env, spaces = _make(task, settings, render)
         except (AttributeError, RuntimeError) as error:  # of the graphics library MuJoCo loads
             chosen = os.environ.get("MUJOCO_GL")
             advice = f": unset MUJOCO_GL={chosen}, or install that library" if chosen else ""
             raise ValueError(f"cannot make {task} ({error}){advice}") from None
         seen, does = self.env.observation_space, self.env.action_space
-        if not (isinstance(seen, spaces.Box) and len(seen.shape) == 1):
-            raise ValueError(f"{task}: observations must be a flat Box, got {seen}")
+        if not seen.is_np_flattenable:
+            raise ValueError(f"{task}: observations must be numbers, got {seen}")
+        plain = isinstance(seen, spaces.Box) and len(seen.shape) == 1
+        self.flat = np.asarray if plain else partial(spaces.flatten, seen)
+        observations = spaces.flatdim(seen)
         if isinstance(does, spaces.Discrete):
-            self.space, self.first = Space(seen.shape[0], int(does.n), discrete=True), does.start
+            self.space, self.first = Space(observations, int(does.n), discrete=True), does.start
         elif isinstance(does, spaces.Box) and len(does.shape) == 1:
             if not (np.isfinite(does.low).all() and np.isfinite(does.high).all()):
                 raise ValueError(f"{task}: the action Box must be bounded, got {does}")
-            self.space = Space(seen.shape[0], does.shape[0], discrete=False)
+            self.space = Space(observations, does.shape[0], discrete=False)
             self.low, self.high = does.low, does.high
         else:
             raise ValueError(f"{task}: actions must be Discrete or a flat Box, got {does}")
         self.task = task
 
     def reset(self, seed: int | None = None) -> np.ndarray:
-        return self._checked(self.env.reset(seed=seed)[0])
+        obs, _ = self._answer("reset", self.env.reset(seed=seed), 2)
+        return self.seen(obs)
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool]:
-        if self.space.discrete:
-            given: Any = self.first + int(action)
-        else:
-            given = self.low + (np.clip(action, -1, 1) + 1) / 2 * (self.high - self.low)
-        obs, reward, terminated, truncated, _ = self.env.step(given)
+        answer = self.env.step(self.given(action))
+        obs, reward, terminated, truncated, _ = self._answer("step", answer, 5)
         if not np.isfinite(reward):
             raise ValueError(f"{self.task} returned a reward that is not finite")
-        return self._checked(obs), float(reward), bool(terminated), bool(truncated)
+        return self.seen(obs), float(reward), bool(terminated), bool(truncated)
 
-    def _checked(self, obs: np.ndarray) -> np.ndarray:
+    def given(self, action: np.ndarray) -> Any:
+        """An action in [−1, 1]^d, or a choice, as the environment takes it."""
+        if self.space.discrete:
+            return self.first + int(action)
+        return self.low + (np.clip(action, -1, 1) + 1) / 2 * (self.high - self.low)
+
+    def _answer(self, asked: str, answer: Any, parts: int) -> Any:
+        if not isinstance(answer, tuple) or len(answer) != parts:
+            kind = f"{len(answer)} values" if isinstance(answer, tuple) else type(answer).__name__
+            raise ValueError(f"{self.task}: {asked} must return {parts} values, got {kind}")
+        return answer
+
+    def seen(self, obs: Any) -> np.ndarray:
+        """An observation of the environment, as the networks take it."""
+        obs = np.asarray(self.flat(obs), np.float32)
+        if obs.shape != (wanted := (self.space.observations,)):
+            raise ValueError(f"{self.task} returned an observation {obs.shape}, not {wanted}")
         if not np.isfinite(obs).all():
             raise ValueError(f"{self.task} returned an observation that is not finite")
-        return np.asarray(obs, np.float32)
+        return obs
 
     def state(self) -> dict[str, Any]:
+        """Of somebody's own class no attribute is known to be all of it: its methods `state()` and
+        `restore(state)`, where it has them, say what is."""
         state = {f"count{i}": getattr(*where) for i, where in enumerate(self._counters())}
         state["rng"] = json.dumps(_plain(self._bits().state))
-        model, data = self._mujoco()
-        raw = self.env.unwrapped
-        if model is None and not hasattr(raw, "state"):
-            raise ValueError(f"{self.task}: no MuJoCo model and no `state` that could be saved")
-        state["simulator"] = np.array(raw.state) if model is None else _get(model, data)
-        return state
+        (model, data), raw = self._mujoco(), self.env.unwrapped
+        if self._keeps_itself():
+            for name, value in dict(raw.state()).items():
+                array = isinstance(value, np.ndarray)
+                state[f"own.{name}"] = value if array else json.dumps(_plain(value))
+            return state
+        if ":" in self.task or (model is None and not hasattr(raw, "state")):
+            return {}
+        return state | {"simulator": np.array(raw.state) if model is None else _get(model, data)}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.env.reset()
@@ -184,11 +221,17 @@ class Gym:
             setattr(*where, int(state[f"count{i}"]))
         self._bits().state = json.loads(str(state["rng"]))
         model, data = self._mujoco()
-        simulator = np.array(state["simulator"])
-        if model is None:
-            self.env.unwrapped.state = simulator
+        if self._keeps_itself():
+            own = {k.removeprefix("own."): v for k, v in state.items() if k.startswith("own.")}
+            plain = {k: json.loads(v) for k, v in own.items() if isinstance(v, str)}
+            self.env.unwrapped.restore(own | plain)
+        elif model is None:
+            self.env.unwrapped.state = np.array(state["simulator"])
         else:
-            _set(model, data, simulator)
+            _set(model, data, np.array(state["simulator"]))
+
+    def _keeps_itself(self) -> bool:
+        return all(callable(getattr(self.env.unwrapped, n, None)) for n in ("state", "restore"))
 
     def _bits(self) -> Any:
         """The bit generator of the environment (DeepMind Control has a legacy RandomState)."""
@@ -252,6 +295,45 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
-def make(task: str) -> Simulator:
+def make(task: str, settings: Sequence[str] = ()) -> Simulator:
     """The task of that name; ValueError if there is none or its spaces do not fit."""
-    return TASKS[task]() if task in TASKS else Gym(task)
+    if task not in TASKS:
+        return Gym(task, settings)
+    if settings:
+        raise ValueError(f"{task} is one of ours and has no --env-kwargs")
+    return TASKS[task]()
+
+
+Stepped = tuple[np.ndarray, ...]  # s′, reward, terminated, truncated, where the next actions are
+
+
+class InTurn:
+    """Environments stepped one after the other; where an episode ends the next one begins."""
+
+    def __init__(self, envs: Sequence[Simulator]) -> None:
+        self.envs = envs
+
+    def reset(self, seeds: list[int]) -> np.ndarray:
+        return np.stack([e.reset(seed) for e, seed in zip(self.envs, seeds, strict=True)])
+
+    def step(self, actions: np.ndarray) -> Stepped:
+        rows = []
+        for env, action in zip(self.envs, actions, strict=True):
+            obs, reward, terminated, truncated = env.step(action)
+            start = env.reset() if terminated or truncated else obs
+            rows.append((obs, reward, terminated, truncated, start))
+        return tuple(map(np.array, zip(*rows, strict=True)))
+
+    def states(self) -> list[dict[str, Any]]:
+        return [env.state() for env in self.envs]
+
+    def go_on(self, states: list[dict[str, Any]], seeds: list[int]) -> list[np.ndarray | None]:
+        return list(map(go_on, self.envs, states, seeds))
+
+
+def go_on(env: Simulator, state: dict[str, Any], seed: int) -> np.ndarray | None:
+    """From its state; if that could not be saved, the first observation of a new episode."""
+    if not state:
+        return env.reset(seed)
+    env.restore(state)
+    return None

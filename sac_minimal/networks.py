@@ -2,13 +2,17 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from estimators import POLICIES, Policy
+from estimators.foreign import load_object
+from sac_minimal.config import Config
 
 Network = list[Tensor]  # w [*copies, in, out], b [*copies, 1, out], w, b, …
+Forward = Callable[[Network, Tensor], Tensor]  # x [B, in] -> [*copies, B, out]
 
 
 def make_network(
@@ -43,6 +47,58 @@ def forward(network: Network, x: Tensor, hidden: torch.dtype | None = None) -> T
     return x
 
 
+def build(
+    config: Config, generator: torch.Generator, sizes: Sequence[int], copies: tuple[int, ...] = ()
+) -> tuple[Network, Forward]:
+    """Parameters and forward pass: of make_network, or of a network of somebody's own."""
+    if not config.network:
+        hidden = torch.bfloat16 if config.bf16 else None
+        return make_network(sizes, generator, copies), partial(forward, hidden=hidden)
+    pairs = [_own(config.network, sizes, generator) for _ in range(math.prod(copies))]
+    one = pairs[0][1]
+    if not copies:
+        return [p.requires_grad_() for p in pairs[0][0]], one
+    same = zip(*(parameters for parameters, _ in pairs), strict=True)
+
+    def beside(network: Network, x: Tensor) -> Tensor:
+        return torch.stack([one([p[i] for p in network], x) for i in range(copies[0])])
+
+    return [torch.stack(ps).requires_grad_() for ps in same], beside
+
+
+def _own(name: str, sizes: Sequence[int], generator: torch.Generator) -> tuple[Network, Forward]:
+    """`module:function`, from sizes [in, *hidden, out] to the parameters and a forward pass
+    (parameters, x [B, in]) -> [B, out], or to a torch.nn.Module.
+
+    What it draws from torch's global generator is a function of ours, and leaves it as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        answer = load_object(name)(list(sizes))
+    pair = _functional(answer) if isinstance(answer, torch.nn.Module) else answer
+    if not (isinstance(pair, tuple) and len(pair) == 2 and callable(pair[1])):
+        wanted = "(parameters, forward pass) or a torch.nn.Module"
+        raise ValueError(f"{name} must return {wanted}, got {type(answer).__name__}")
+    parameters = [p.detach().clone() for p in pair[0]]
+    shape = list(pair[1](parameters, torch.zeros(2, sizes[0])).shape)
+    if shape != [2, sizes[-1]]:
+        wanted = f"[2, {sizes[0]}] to [2, {sizes[-1]}]"
+        raise ValueError(f"{name}({list(sizes)}) must map {wanted}, it gives {shape}")
+    return parameters, pair[1]
+
+
+def _functional(module: torch.nn.Module) -> tuple[Network, Forward]:
+    """Its parameters, and its forward pass as a function of them."""
+    if list(module.buffers()):
+        raise ValueError(f"{type(module).__name__} has buffers, which no checkpoint would keep")
+    names = [name for name, _ in module.named_parameters()]
+
+    def forward(parameters: Network, x: Tensor) -> Tensor:
+        return torch.func.functional_call(module, dict(zip(names, parameters, strict=True)), (x,))
+
+    return list(module.parameters()), forward
+
+
 def outputs(policy: str, actions: int, components: int) -> int:
     """How many numbers the actor puts out for a state."""
     return sum(map(math.prod, POLICIES[policy].shapes(actions, components).values()))
@@ -55,13 +111,7 @@ def make_policy(policy: str, out: Tensor, actions: int, components: int = 1) -> 
     return kind(**{k: p.clamp(*kind.limits[k]) if k in kind.limits else p for k, p in free.items()})
 
 
-def q_values(
-    forward: Callable[[Network, Tensor], Tensor],
-    critics: Network,
-    obs: Tensor,
-    a: Tensor,
-    discrete: bool,
-) -> Tensor:
+def q_values(forward: Forward, critics: Network, obs: Tensor, a: Tensor, discrete: bool) -> Tensor:
     """Q_i(s, a) of each critic: obs [B, o], a [*n, B, d] or indices [*n, B] -> [critics, *n, B]."""
     if discrete:
         table = forward(critics, obs)  # [critics, B, A]

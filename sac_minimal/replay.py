@@ -1,5 +1,6 @@
 """Replay: one transition is one row of one memory-mapped array."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,26 +27,33 @@ class Replay:
     The file has `slack` rows more than that. Up to `slack` transitions written after a checkpoint
     leave the rows that the checkpoint needs untouched, so a run can go back to it.
     new: an empty one; otherwise ValueError unless the file is there and of the right size.
+    room: for so many rows the disk has room then, or OSError: a write into memory that is mapped
+    to a full disk would end the process (SIGBUS).
     """
 
     def __init__(
-        self, path: Path, space: Space, capacity: int, slack: int, new: bool = False
+        self, path: Path, space: Space, capacity: int, slack: int, new: bool = False, room: int = 0
     ) -> None:
         self.space, self.capacity, self.rows = space, capacity, capacity + slack
         self.widths = [space.observations, 1 if space.discrete else space.actions, 1]
         self.widths += [space.observations, 1]
         shape = (self.rows, sum(self.widths))
-        size = 4 * shape[0] * shape[1]
+        size, held = 4 * shape[0] * shape[1], 4 * shape[1] * min(room, self.rows)
         try:
             if new:
                 path.unlink(missing_ok=True)
                 np.memmap(path, np.float32, "w+", shape=shape)  # sparse until written
             found = path.stat().st_size
+            if held and found == size and hasattr(os, "posix_fallocate"):  # macOS has none
+                with path.open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, held)  # leaves what is written alone
         except FileNotFoundError:
             raise ValueError(f"{path} is missing: what the run has seen is lost") from None
         except OSError as error:
-            path.unlink(missing_ok=True)
-            raise OSError(f"cannot make {path}, {size:,} bytes ({error.strerror})") from None
+            if new:
+                path.unlink(missing_ok=True)
+            why = f"no room for {path}, {held or size:,} bytes ({error.strerror})"
+            raise OSError(f"{why}: make some, or give a smaller --replay") from None
         if found != size:
             raise ValueError(f"{path} does not belong to this run: {found:,} bytes, not {size:,}")
         self.array = np.memmap(path, np.float32, "r+", shape=shape)

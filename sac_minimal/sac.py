@@ -5,16 +5,17 @@ the actor's loss share one definition: the objective of state s.
 """
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from estimators import Noise, Objective, Policy, log_det_tanh, squash
 from sac_minimal.adam import Adam
-from sac_minimal.config import Config, rows
+from sac_minimal.config import Config, driver
 from sac_minimal.entropy import default_target
 from sac_minimal.envs import Space
-from sac_minimal.networks import Network, forward, make_network, make_policy, outputs, q_values
+from sac_minimal.networks import Forward, Network, build, make_policy, outputs, q_values
 from sac_minimal.replay import Batch
 
 
@@ -28,8 +29,9 @@ class SAC:
     def __init__(self, config: Config, space: Space, rng: Noise) -> None:
         self.config, self.space = config, space
         self.kind, name = config.resolve(space.discrete)
-        self.estimator = partial(rows(self.kind)[name], n=config.n)
+        self.estimator = driver(self.kind, name, config.n)
         self.squash = config.squash and not space.discrete
+        self.forward: dict[str, Forward] = {}
         self.trained = self.networks(rng.generator)
         self.targets = {k: [p.detach().clone() for p in self.trained[k]] for k in self.TARGETS}
         entropy = default_target(space.actions, space.discrete)
@@ -40,16 +42,22 @@ class SAC:
         self.optimisers = {k: Adam(p, lr.get(k, config.lr)) for k, p in self.trained.items()}
 
     def networks(self, generator: torch.Generator) -> dict[str, Network]:
-        space, hidden = self.space, [self.config.hidden] * 2
+        space, hidden = self.space, self.config.layers
         heads = outputs(self.kind, space.actions, self.config.components)
         inputs, choices = space.observations + space.actions, 1
         if space.discrete:
             inputs, choices = space.observations, space.actions
+        make = partial(self.network, generator)
         return {
-            "actor": make_network([space.observations, *hidden, heads], generator),
-            "critics": make_network([inputs, *hidden, choices], generator, copies=(self.CRITICS,)),
+            "actor": make("actor", [space.observations, *hidden, heads]),
+            "critics": make("critics", [inputs, *hidden, choices], (self.CRITICS,)),
             "log_alpha": [torch.zeros((), requires_grad=True)],
         }
+
+    def network(self, generator: torch.Generator, name: str, *shape: Any) -> Network:
+        """Its parameters; its forward pass is kept under its name."""
+        network, self.forward[name] = build(self.config, generator, *shape)
+        return network
 
     @property
     def alpha(self) -> float | Tensor:
@@ -57,17 +65,14 @@ class SAC:
             return self.trained["log_alpha"][0].detach().exp()
         return self.fixed_alpha
 
-    def forward(self, network: Network, x: Tensor) -> Tensor:
-        return forward(network, x, torch.bfloat16 if self.config.bf16 else None)
-
     def policy(self, obs: Tensor) -> Policy:
         """π(·|s) for each state: [B, o] -> a batch of B policies (in u-space if squashed)."""
-        out = self.forward(self.trained["actor"], obs)
+        out = self.forward["actor"](self.trained["actor"], obs)
         return make_policy(self.kind, out, self.space.actions, self.config.components)
 
     def q(self, critics: Network, obs: Tensor, a: Tensor) -> Tensor:
         """Q_i(s, a): [B, o], [*n, B, d] (or indices [*n, B]) -> [critics, *n, B]."""
-        return q_values(self.forward, critics, obs, a, self.space.discrete)
+        return q_values(self.forward["critics"], critics, obs, a, self.space.discrete)
 
     def objective(self, critics: Network, obs: Tensor) -> Objective:
         """α log π(a) − min_i Q_i(s, a), for each state."""

@@ -4,6 +4,7 @@ import copy
 import csv
 import hashlib
 import io
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,30 +17,40 @@ from estimators import Noise
 from estimators.checking.acting import out_of_reach
 from estimators.compiled import Compiled
 from estimators.files import write_atomically
+from estimators.processor import require_bfloat16
 from sac_minimal import checkpoint
 from sac_minimal.config import Config
 from sac_minimal.entropy import highest_entropy
-from sac_minimal.envs import Simulator, make
+from sac_minimal.envs import InTurn, Simulator, make
 from sac_minimal.lineage import make_agent
 from sac_minimal.replay import Batch, Replay
 from sac_minimal.sac import SAC
 
 COLUMNS = ["step", "return", "return_std", "train_return", "entropy", "alpha", "critic_loss"]
 Row = dict[str, float]
+Callback = Callable[[Row, SAC, Path], object]  # what it returns is not looked at
 
 
 class Diverged(ValueError):
     """A loss or a parameter is no longer finite."""
 
 
-def train(config: Config, run: Path, progress: Callable[[int, Row], None]) -> list[Row]:
+def train(
+    config: Config,
+    run: Path,
+    progress: Callable[[int, Row], None],
+    callbacks: Sequence[Callback] = (),
+    world: InTurn | None = None,
+) -> list[Row]:
     """Trains in folder `run`, going on from its checkpoint if there is one; returns the metrics.
 
-    `progress(step, last metrics)` is called after every environment step. The run is a function
-    of the configuration: killed and resumed, it ends with the same parameters, bit for bit.
+    `progress(step, last metrics)` is called after every environment step, each callback(metrics,
+    agent, run) after every evaluation. The run is a function of the configuration: killed and
+    resumed, it ends with the same parameters, bit for bit. best.npz is the agent of the evaluation
+    with the highest return. world: its environments, if they are not to be stepped in turn.
     """
     torch.set_num_threads(config.threads)
-    loop = Loop(config, run)
+    loop = Loop(config, run, callbacks, world)
     with checkpoint.locked(run):
         saved = run / "config.json"
         if not loop.path.exists():  # nothing is lost: what failed before leaves only its name
@@ -52,9 +63,20 @@ def train(config: Config, run: Path, progress: Callable[[int, Row], None]) -> li
 class Loop:
     """Environments, agent, replay and where the run stands."""
 
-    def __init__(self, config: Config, run: Path) -> None:
+    def __init__(
+        self,
+        config: Config,
+        run: Path,
+        callbacks: Sequence[Callback] = (),
+        world: InTurn | None = None,
+    ) -> None:
+        self.callbacks = callbacks
         self.config, self.folder, self.path = config, run, run / "checkpoint.npz"
-        self.envs: list[Simulator] = [make(config.task) for _ in range(config.envs)]
+        here = 1 if world else config.envs  # one, which tells the space
+        self.envs = [make(config.task, config.env_kwargs) for _ in range(here)]
+        self.world = world or InTurn(self.envs)
+        if config.bf16:
+            require_bfloat16()
         self.rng = Noise(config.seed)
         self.agent = make_agent(config, self.envs[0].space, self.rng)
         self.compiled = Compiled(
@@ -70,13 +92,19 @@ class Loop:
         config, seen = self.config, dict[str, torch.Tensor]()
         slack = config.checkpoint_every + 2 * config.envs
         path, new = self.folder / "replay.f32", not self.path.exists()
-        self.replay = Replay(path, self.envs[0].space, config.replay, slack, new)
+        room = config.steps + config.envs
+        self.replay = Replay(path, self.envs[0].space, config.replay, slack, new, room)
         if new:
-            self.obs = np.stack([e.reset(config.seed + i) for i, e in enumerate(self.envs)])
+            self.obs = self.world.reset([config.seed + i for i in range(config.envs)])
             # What does not fit together is told now: an update of a copy, a state to be saved.
             blank = self.replay.batch(torch.zeros(2, self.replay.table.shape[1]))
             self._rehearse(blank, True, Noise(0))
-            self.envs[0].state()
+            if not self.world.states()[0]:
+                warnings.warn(
+                    f"the state of {config.task} cannot be saved: a run that is resumed goes on "
+                    "with a new episode",
+                    stacklevel=3,
+                )
         else:
             self._restore()
         while self.step < config.steps:
@@ -105,7 +133,6 @@ class Loop:
             raise ValueError(f"{why}; give another --target-entropy, or an --alpha")
 
     def _rehearse(self, batch: Batch, actor: bool, rng: Noise) -> None:
-        """An update of a copy."""
         copy.deepcopy(self.agent).update(batch, actor, rng)
 
     def _passed(self, every: int, before: int) -> bool:
@@ -127,44 +154,45 @@ class Loop:
                 actions = self.agent.act(torch.from_numpy(self.obs), self.rng).numpy()
             if not np.isfinite(actions).all():
                 raise self._diverged("the action")
-        for i, env in enumerate(self.envs):
-            obs, reward, terminated, truncated = env.step(actions[i])
-            self.replay.add(self.obs[i], actions[i], reward, obs, terminated)
-            self.returns[i] += reward
-            if terminated or truncated:
+        obs, reward, terminated, truncated, start = self.world.step(actions)
+        for i in range(self.config.envs):
+            self.replay.add(self.obs[i], actions[i], reward[i], obs[i], terminated[i])
+            self.returns[i] += reward[i]
+            if terminated[i] or truncated[i]:
                 self.last_return, self.returns[i] = float(self.returns[i]), 0.0
-                obs = env.reset()
-            self.obs[i] = obs
             self.step += 1
+        self.obs = start
 
     def _random_actions(self) -> np.ndarray:
         space, generator = self.envs[0].space, self.rng.generator
         if space.discrete:
-            choices = torch.randint(space.actions, (len(self.envs),), generator=generator)
-            return choices.numpy()
-        shape = (len(self.envs), space.actions)
+            return torch.randint(space.actions, (self.config.envs,), generator=generator).numpy()
+        shape = (self.config.envs, space.actions)
         return (2 * torch.rand(shape, generator=generator) - 1).numpy()
 
     def _evaluate(self, seen: dict[str, torch.Tensor]) -> None:
         self._check(seen)
         returns = evaluate(self.agent, self.config.task, self.config.eval_episodes)
         nan = torch.tensor(float("nan"))
-        self.metrics.append(
-            {
-                "step": self.step,
-                "return": float(np.mean(returns)),
-                "return_std": float(np.std(returns)),
-                "train_return": self.last_return,
-                "entropy": float(seen.get("entropy", nan)),
-                "alpha": float(self.agent.alpha),
-                "critic_loss": float(seen.get("critic_loss", nan)),
-            }
-        )
+        row = {
+            "step": self.step,
+            "return": float(np.mean(returns)),
+            "return_std": float(np.std(returns)),
+            "train_return": self.last_return,
+            "entropy": float(seen.get("entropy", nan)),
+            "alpha": float(self.agent.alpha),
+            "critic_loss": float(seen.get("critic_loss", nan)),
+        }
+        self.metrics.append(row)
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.metrics)
         write_atomically(self.folder / "metrics.csv", text.getvalue())
+        if row["return"] >= max(other["return"] for other in self.metrics):
+            checkpoint.save(self.folder / "best.npz", self.agent, {"step": self.step})
+        for callback in self.callbacks:
+            callback(row, self.agent, self.folder)
 
     def _check(self, seen: dict[str, torch.Tensor]) -> None:
         numbers = {**self.agent.trained, **{name: [x] for name, x in seen.items()}}
@@ -189,9 +217,8 @@ class Loop:
             "obs": self.obs,
             "returns": self.returns,
         }
-        for i, env in enumerate(self.envs):
-            for key, value in env.state().items():
-                rest[f"env{i}.{key}"] = value
+        for i, state in enumerate(self.world.states()):
+            rest |= {f"env{i}.{key}": value for key, value in state.items()}
         self.replay.array.flush()
         for path in [*others, self.path]:
             checkpoint.save(path, self.agent, rest)
@@ -204,11 +231,14 @@ class Loop:
             self.obs, self.returns = rest["obs"], rest["returns"]
             self.updates = int(rest["updates"])
             self.rng.generator.set_state(torch.from_numpy(rest["generator"]))
-            for i, env in enumerate(self.envs):
-                prefix = f"env{i}."
-                env.restore(
-                    {k.removeprefix(prefix): v for k, v in rest.items() if k.startswith(prefix)}
-                )
+            names = [f"env{i}." for i in range(self.config.envs)]
+            states = [
+                {k.removeprefix(n): v for k, v in rest.items() if k.startswith(n)} for n in names
+            ]
+            seeds = [self.config.seed + self.step + i for i in range(self.config.envs)]
+            for i, obs in enumerate(self.world.go_on(states, seeds)):
+                if obs is not None:
+                    self.obs[i], self.returns[i] = obs, 0.0
         except KeyError as error:
             raise ValueError(f"{self.path} lacks {error}: not a checkpoint of this task") from None
         except (TypeError, RuntimeError) as error:
@@ -228,7 +258,7 @@ def evaluate(
     The deterministic action is tanh(μ), of the likeliest component of a mixture, or the likeliest
     choice. Evaluation has its own environment and noise: training does not notice it.
     """
-    env, rng = make(task), Noise(seed)
+    env, rng = make(task, agent.config.env_kwargs), Noise(seed)
     returns = [0.0] * episodes
     for i in range(episodes):
         for reward in play(agent, env, seed + i, rng, stochastic):

@@ -1,9 +1,32 @@
 """A cell that takes its time and leaves a line behind; workers of other processes import it."""
 
+import contextlib
 import os
+import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def spin():
+    while True:
+        with contextlib.suppress(Exception):  # as somebody's Q might
+            time.sleep(0.01)
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+FATES = {
+    "exit": lambda: sys.exit(3),
+    "interrupt": interrupt,
+    "spin": spin,
+    "sleep": lambda: time.sleep(600),
+    "lock": threading.Lock,
+    "fine": lambda: {"value": 1.5},
+}
 
 
 @dataclass(frozen=True)
@@ -13,6 +36,7 @@ class SlowCell:
     pause: float = 0.01
     poison: int = -1
     log: str = ""
+    fate: str = ""
 
     def check(self):
         if self.number < 0:
@@ -27,4 +51,6 @@ class SlowCell:
             os._exit(1)
         if self.number == 13:
             raise ArithmeticError("thirteen")
+        if self.fate:
+            return FATES[self.fate]()
         return {"value": (self.number + self.seed) / 7}

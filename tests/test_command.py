@@ -208,6 +208,7 @@ def test_alpha_reaches_both_halves_of_a_squashed_objective(capsys, tmp_path):
         (["report", "--set", "weight=2"], "(0, 1); got 2"),
         (["cosine", "--set", "sigma=0"], "sigma must be positive"),
         (["report", "--estimates", "1"], "estimates must be ≥ 2"),
+        (["report", "--estimates", "100000000000000"], "estimates must be ≤ 1,000,000,000,000"),
         (["report", "--n", "0"], "n must be ≥ 1"),
         (["report", "--n", "1", "--estimators", "vargrad"], "at least 2 independent"),
         (["report", "--mu", "nan"], "Gaussian.mu is not finite"),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from nabla import doctor
 from nabla.cli import main
@@ -51,3 +52,25 @@ def test_another_version_than_the_tested_one_is_noted(tmp_path):
 def test_arithmetic_that_is_off_is_noticed(monkeypatch):
     monkeypatch.setitem(IDENTITIES, "off", lambda seed: 1e-3)
     assert doctor.computation().trouble
+
+
+@pytest.mark.parametrize(("seconds", "use"), [(0.5, "may be used"), (60.0, "is refused")])
+def test_a_processor_without_half_precision_is_told_and_refuses_it(
+    tmp_path, monkeypatch, seconds, use
+):
+    """Products in bfloat16 take so many times as long as in float32, whatever the machine."""
+    from estimators import processor
+    from sac_minimal.config import Config
+    from sac_minimal.train import Loop
+
+    cost = {torch.float32: 1.0, torch.bfloat16: seconds}
+    monkeypatch.setattr(processor, "_seconds", lambda x, y: cost[x.dtype])
+    assert processor.bfloat16_cost() == seconds
+    assert doctor.half_precision().found.endswith(f"nabla train --bf16 {use}")
+    config = Config(task="PointMass", bf16=True, hidden=8)
+    if seconds > 1:
+        with pytest.raises(ValueError, match=r"bf16 is no gain .* 60.0 times as long"):
+            Loop(config, tmp_path)
+        Loop(Config(task="PointMass", hidden=8), tmp_path)
+    else:
+        Loop(config, tmp_path)

@@ -247,3 +247,14 @@ def test_bad_input_is_named(call, words):
 def test_nothing_has_moments_of_the_right_shape():
     none = Moments.of(torch.zeros(0, 3))
     assert (none.n, none.mean.tolist(), none.m2.tolist()) == (0, [0.0] * 3, [0.0] * 3)
+
+
+def test_the_sizes_of_chunks_are_not_kept():
+    """A million million of them take no memory; a few sum to what is asked."""
+    from itertools import islice
+
+    from estimators.measurement import _chunks
+
+    assert list(islice(_chunks(10**18, 7), 3)) == [7, 7, 7]
+    assert list(_chunks(23, 7)) == [7, 7, 7, 2]
+    assert list(_chunks(21, 7)) == [7, 7, 7]

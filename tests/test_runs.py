@@ -152,6 +152,7 @@ def test_a_compiled_run_resumes_bit_for_bit(tmp_path):
         {"version": "2"},
         {"version": "td3", "actor_every": 3},
         {"task": "CartPole-v1"},
+        {"task": "CartPole-v1", "version": "dqn"},
     ],
     ids=str,
 )
@@ -209,6 +210,52 @@ def test_a_full_disk_leaves_the_last_checkpoint_intact(tmp_path):
     assert "the last one is intact" in done.stderr
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
     assert not list(tmp_path.glob("*.part"))
+
+
+FULL = (
+    "import ctypes, os, sys; from pathlib import Path; libc = ctypes.CDLL(None, use_errno=True); "
+    "folder = Path(sys.argv[1]); "
+    "libc.unshare(0x20000) and sys.exit(77); "  # CLONE_NEWNS: the mount is this process's own
+    "libc.mount(b'none', b'/', None, 0x44000, None); "  # nobody else sees it
+    "libc.mount(b'tmpfs', bytes(folder), b'tmpfs', 0, b'size=6m') and sys.exit(77); "
+    "(folder / 'other').write_bytes(bytes(5_500_000)); "
+    "from sac_minimal.config import Config; from sac_minimal.train import train; "
+    "config = Config(task='PointMass', steps=100_000, hidden=8, batch=8, threads=1); "
+    "train(config, folder / 'run', lambda step, row: step < 50_000 or sys.exit(3))"
+)
+
+
+def test_a_disk_without_room_for_the_replay_is_told_before_the_first_step(tmp_path):
+    """A file system of 6 MB of which 5.5 are used, where the process may mount one: a sentence, and
+    not SIGBUS after the first megabyte of transitions."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    if done.returncode == 77:
+        pytest.skip("no file system may be mounted here")
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1
+    assert last.startswith(f"OSError: no room for {tmp_path}/run/replay.f32, 3,200,032 bytes")
+
+
+def test_room_that_cannot_be_had_is_told_and_leaves_what_was_there(tmp_path, monkeypatch):
+    """A new replay leaves no file; of one that goes on nothing is lost."""
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match=r"no room for .*replay.f32, 4,224 bytes \(No space"):
+        train(SMALL, tmp_path, lambda step, row: None)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "lock"]
+    monkeypatch.undo()
+    with pytest.raises(ZeroDivisionError):
+        train(SMALL, tmp_path, lambda step, row: 1 / (100 - step))
+    before = (tmp_path / "replay.f32").read_bytes()
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="no room for"):
+        train(SMALL, tmp_path, lambda step, row: None)
+    assert (tmp_path / "replay.f32").read_bytes() == before
 
 
 def test_a_second_process_is_refused(tmp_path):
@@ -286,14 +333,16 @@ def test_bad_checkpoints_are_refused(tmp_path):
         (["--task", "PointMass", "--estimator", "gradient"], "not for a gaussian policy"),
         (["--task", "PointMass", "--estimator", "marginalized"], "not for a gaussian policy"),
         (["--task", "PointMass", "--policy", "categorical"], "has continuous actions"),
-        (["--task", "FrozenLake-v1"], "observations must be a flat Box"),
         (["--task", "PointMass", "--batch", "0"], "batch must be ≥ 1"),
+        (["--task", "PointMass", "--replay", "100"], "replay must be ≥ batch, 256, got 100"),
         (["--task", "PointMass", "--gamma", "2"], "gamma must lie in"),
         (["--task", "PointMass", "--lr", "nan"], "lr must be a finite"),
         (["--resume", "nowhere"], "is not a run"),
         (["--task", "dm_control/nothing-v0"], "dm_control/nothing-v0"),
         (["--task", "PointMass", "--version", "td3", "--policy", "mixture"], "deterministic actor"),
         (["--task", "CartPole-v1", "--version", "ddpg"], "deterministic actor"),
+        (["--task", "PointMass", "--version", "dqn"], "version dqn has no actor: discrete actions"),
+        (["--task", "CartPole-v1", "--version", "dqn", "--alpha", "1"], "neither n nor a temper"),
         (["--task", "PointMass", "--version", "td3", "--n", "4"], "neither n nor a temperature"),
         (["--task", "PointMass", "--seed", "-1"], "seed must be ≥ 0"),
         (["--task", "PointMass", "--target-entropy", "nan"], "target_entropy must be a finite"),
@@ -463,7 +512,9 @@ def test_a_configuration_of_other_types_is_refused(name):
     import json
 
     data = json.loads(Config().to_json()) | {name: 16.5}
-    with pytest.raises(ValueError, match=f"{name} must be (int|str|bool), got 16.5"):
+    with pytest.raises(
+        ValueError, match=rf"{name} must be (int \| tuple\[int, ...\]|str|bool), got 16.5"
+    ):
         Config.from_json(json.dumps(data))
 
 

@@ -1,6 +1,7 @@
 """Soft Actor-Critic and its relatives: their gradients and targets are the textbook's."""
 
 import copy
+import math
 import shutil
 import warnings
 
@@ -11,6 +12,7 @@ from scipy.stats import norm
 from estimators import (
     CATALOGUE,
     POLICIES,
+    Categorical,
     Gaussian,
     Noise,
     Objective,
@@ -23,9 +25,10 @@ from estimators.compiled import Compiled
 from sac_minimal.adam import Adam
 from sac_minimal.config import Config
 from sac_minimal.envs import Space
-from sac_minimal.lineage import make_agent
+from sac_minimal.lineage import DQN, make_agent
 from sac_minimal.networks import forward, make_network, q_values
 from sac_minimal.replay import Batch
+from sac_minimal.sac import SAC
 
 CONTINUOUS, DISCRETE = Space(3, 2, discrete=False), Space(3, 4, discrete=True)
 
@@ -229,6 +232,16 @@ def test_every_version_updates_what_it_has(version):
     assert len(agent.trained["critics"][0]) == (1 if version in ("1", "ddpg") else 2)
 
 
+def test_dqn_updates_its_critic_alone():
+    b = batch(DISCRETE)
+    agent = double_agent(DISCRETE, version="dqn")
+    slow = agent.targets["critics"][0].clone()
+    assert agent.trained.keys() == {"critics", "log_alpha"}
+    agent.update(b, True, Noise(1))
+    assert not torch.equal(agent.targets["critics"][0], slow)
+    assert float(agent.alpha) == 0
+
+
 def test_value_network_regresses_on_the_soft_value():
     """J_V = ½ mean (V(s) − (min_i Q_i(s, a) − α log π(a|s)))²; the critics' target is V̄(s′)."""
     agent, b = double_agent(CONTINUOUS, version="2", alpha=0.3), batch(CONTINUOUS)
@@ -271,6 +284,49 @@ def test_deterministic_actor_is_the_limit_of_no_noise():
         errors.append(max(float((g - e).abs().max()) for g, e in zip(noisy, exact, strict=True)))
     assert errors[0] > 10 * errors[1] > 100 * errors[2]
     assert errors[2] < 1e-6
+
+
+class Soft(DQN):
+    """SAC's target value for the best policy, π ∝ exp(Q̄/α)."""
+
+    next_value = SAC.next_value
+
+    def policy(self, obs):
+        q = self.forward["critics"](self.targets["critics"], obs)[0]
+        return Categorical(q / self.alpha)
+
+
+def test_dqn_is_the_limit_of_no_temperature():
+    """α log Σ exp(Q̄/α) lies above max Q̄ by no more than α log |A|, and the critics' gradients
+    come together as α → 0."""
+    b, errors = batch(DISCRETE), []
+    for alpha in (1e-1, 1e-2, 1e-3):
+        soft, hard = agents = [double_agent(DISCRETE, version="dqn") for _ in range(2)]
+        soft.__class__, soft.fixed_alpha = Soft, alpha
+        gap = soft.next_value(b, Noise(0)) - hard.next_value(b, Noise(0))
+        assert (gap >= 0).all()
+        assert (gap <= alpha * math.log(4)).all()
+        steps = []
+        for agent in agents:
+            critics = agent.trained["critics"]
+            before = [p.detach().clone() for p in critics]
+            agent.optimisers["critics"] = Plain(critics)
+            agent.critic_step(b, Noise(0))
+            steps.append([p.detach() - q for p, q in zip(critics, before, strict=True)])
+        errors.append(max(float((g - h).abs().max()) for g, h in zip(*steps, strict=True)))
+    assert errors[0] > 5 * errors[1] > 25 * errors[2]
+    assert errors[2] < 1e-3
+
+
+def test_dqn_explores_with_the_rate_that_it_says():
+    """ε-greedy: the likeliest action is the critic's best, all others have ε/|A|."""
+    agent, b = double_agent(DISCRETE, version="dqn"), batch(DISCRETE)
+    p = agent.policy(b.obs).logits.exp()
+    best = agent.forward["critics"](agent.trained["critics"], b.obs)[0].argmax(-1)
+    assert torch.equal(agent.central(b.obs), best)
+    expected = torch.full((7, 4), 0.1 / 4).double()
+    expected[torch.arange(7), best] += 0.9
+    torch.testing.assert_close(p, expected)
 
 
 def test_td3_smooths_the_target_action_and_delays_the_actor():

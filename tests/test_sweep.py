@@ -1,11 +1,13 @@
 """Sweeps: the same bits on every engine, and nothing lost, whatever is killed."""
 
+import contextlib
 import os
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +28,8 @@ from sac_minimal.train import train
 from toy_problems.theory.maps import closed_forms
 
 HERE = Path(__file__).parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent)))}
+ENVIRONMENT["OMP_NUM_THREADS"] = "1"
 DRIVER = (
     "import sys; from pathlib import Path; from nabla.sweep.cells import CELLS; "
     "from slow_cell import SlowCell; from nabla.sweep.command import Sweep, run_cells; "
@@ -42,20 +45,30 @@ def _slow_cells(monkeypatch):
     monkeypatch.setitem(CELLS, "slow", SlowCell)
 
 
-@pytest.fixture(scope="module")
-def dask(tmp_path_factory):
-    """The address of a real scheduler with two real workers on loopback, and the workers."""
-    pytest.importorskip("distributed")
+def cluster(folder, workers):
+    """The address of a real scheduler with real workers on loopback, and their processes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    address, folder = f"tcp://127.0.0.1:{port}", tmp_path_factory.mktemp("dask")
+    address = f"tcp://127.0.0.1:{port}"
     run = [sys.executable, "-W", "ignore", "-m", "dask"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
     commands = [[*run, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]]
     options = ["--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"]
-    commands += [[*run, "worker", address, *options]] * 2
+    commands += [[*run, "worker", address, *options]] * workers
     processes = [subprocess.Popen(c, env=ENVIRONMENT, **quiet) for c in commands]
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return address, processes
+        assert all(process.poll() is None for process in processes)
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory):
+    """A scheduler's address, and its two workers."""
+    pytest.importorskip("distributed")
+    address, processes = cluster(tmp_path_factory.mktemp("dask"), 2)
     yield address, processes[1:]
     for process in processes:
         process.kill()
@@ -87,6 +100,92 @@ def test_a_cell_that_kills_its_worker_is_recorded_and_the_others_go_on(tmp_path,
     assert errors[13] == "ArithmeticError: thirteen"
     assert "it killed its worker" in errors[15]
     assert sum(r["error"] is None for r in store.rows()) == 8
+
+
+TOLD = {
+    "exit": "it called exit(3)",
+    "interrupt": "KeyboardInterrupt: ",
+    "spin": "it took longer than it may (1 s)",
+    "lock": "TypeError: Object of type lock is not JSON serializable",
+    "fine": None,
+}
+
+
+def of_fate(store):
+    return {row["config"]["fate"]: row["error"] for row in store.rows()}
+
+
+@pytest.mark.parametrize("engine", ["serial", "loky:2", "dask"])
+def test_whatever_a_cell_does_it_is_told_and_the_others_go_on(tmp_path, dask, engine):
+    """The same words on every engine; serial is this process, which nobody is to kill here."""
+    fates = [f for f in TOLD if engine != "serial" or f != "interrupt"]
+    cells = Sweep("slow", {"fate": fates}, {}).cells()
+    where = f"dask:{dask[0]}" if engine == "dask" else engine
+    found = of_fate(run_cells(cells, tmp_path, where, limit=1.0))
+    assert found == {fate: TOLD[fate] for fate in fates}
+
+
+def test_a_cell_that_does_not_heed_its_limit_is_killed(tmp_path, monkeypatch):
+    """It sleeps in C. The cell beside it is not lost."""
+    cells = Sweep("slow", {"fate": ["sleep", "fine"]}, {}).cells()
+    found = of_fate(run_cells(cells, tmp_path, "loky:2", limit=0.5))
+    assert found == {"sleep": "it took longer than it may (--limit)", "fine": None}
+
+
+def test_a_worker_that_dies_while_another_cell_is_submitted_ends_nothing(tmp_path, monkeypatch):
+    """`submit` raises what is broken: once, at the second cell."""
+    from joblib.externals.loky import ProcessPoolExecutor
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    submit, calls = ProcessPoolExecutor.submit, []
+
+    def breaking(self, *arguments):
+        calls.append(self)
+        if len(calls) == 2:
+            raise BrokenProcessPool("a worker died")
+        return submit(self, *arguments)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", breaking)
+    cells = Sweep("slow", {"number": [20, 21, 22]}, {}).cells()
+    store = run_cells(cells, tmp_path, "loky:2")
+    assert sorted(row["config"]["number"] for row in store.rows()) == [20, 21, 22]
+    assert all(row["error"] is None for row in store.rows())
+    assert len({id(pool) for pool in calls}) == 2
+
+
+def test_a_training_cell_waits_for_the_worker_of_a_driver_that_was_killed(tmp_path):
+    """Another process holds the run's folder for a second, then is gone: the cell goes on."""
+    (cell,) = Sweep("train", {"seed": [3]}, SMALL).cells()
+    folder = tmp_path / "cells" / identity(cell)
+    folder.mkdir(parents=True)
+    code = (
+        "import sys, time; from pathlib import Path; from sac_minimal.checkpoint import locked\n"
+        "with locked(Path(sys.argv[1])): print('mine', flush=True); sys.stdin.readline()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-c", code, str(folder)]
+    with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as other:
+        assert other.stdout.readline() == "mine\n"
+        threading.Timer(1.0, lambda: other.communicate("go\n")).start()
+        store = run_cells([cell], tmp_path, "serial")
+    assert [row["error"] for row in store.rows()] == [None]
+
+
+def test_a_scheduler_that_is_gone_is_told(tmp_path):
+    """Killed while cells run: one sentence; what had finished is recorded."""
+    pytest.importorskip("distributed")
+    address, processes = cluster(tmp_path, 1)
+    cells = Sweep("slow", {"number": list(range(20, 60))}, {"pause": 0.1}).cells()
+    found = pmap(lambda cell: cell.compute(Path()), cells, f"dask:{address}")
+    try:
+        assert [next(found).error for _ in range(3)] == [None] * 3
+        processes[0].kill()
+        with pytest.raises(OSError, match="the dask scheduler is gone"):
+            list(found)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def test_a_killed_driver_resumes_where_it_was(tmp_path):
@@ -166,6 +265,51 @@ def test_a_locked_database_is_told(tmp_path):
     store.record("a", {}, "0", 1, None, 0.0, "here")
     assert [row["result"] for row in store.rows()] == [1]
     other.close()
+    store.close()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "text", "another table"])
+def test_a_damaged_database_is_told_in_our_words(tmp_path, capsys, damage):
+    path = tmp_path / "cells.sqlite"
+    store = Store(path)
+    for i in range(200):
+        store.record(str(i), {"command": "slow"}, "0", "x" * 500, None, 0.0, "here")
+    store.close()
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:9000])
+    elif damage == "text":
+        path.write_text("no database at all " * 100)
+    else:
+        path.unlink()
+        other = sqlite3.connect(path)
+        other.execute("CREATE TABLE cells (a)")
+        other.close()
+    with pytest.raises(SystemExit) as exit_:
+        main(["report", str(tmp_path)])
+    err = capsys.readouterr().err
+    assert exit_.value.code == 2
+    assert "move it away and start the sweep again" in err
+    assert "are kept" not in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("config", "{", "is not JSON"),
+        ("config", "[1]", "has no settings"),
+        ("result", "nonsense", "is not JSON"),
+        ("result", None, "must have a result or an error"),
+        ("error", "and one", "must have a result or an error"),
+    ],
+)
+def test_rows_are_checked_when_they_are_read(tmp_path, column, value, words):
+    store = Store(tmp_path / "cells.sqlite")
+    store.record("abc", {"command": "slow"}, "0", None, None, 0.0, "here")
+    assert [row["result"] for row in store.rows()] == [None]
+    store.db.execute(f"UPDATE cells SET {column} = ?", (value,))
+    with pytest.raises(ValueError, match=rf"the row of cell abc \(delete it.*{words}"):
+        list(store.rows())
     store.close()
 
 

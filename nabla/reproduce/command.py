@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from nabla.options import at_least, require_seed
+from nabla.options import MANY, at_least, at_most, require_seed
 from nabla.table import render
 
 
@@ -31,6 +31,7 @@ def reproduce(
         out: folder for the results.
     """
     at_least(2, estimates=estimates)
+    at_most(MANY, estimates=estimates)
     at_least(0, points=points)
     require_seed(seed)
     from nabla.output import command_line, require_folder, save_csv, save_figure, save_run

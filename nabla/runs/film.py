@@ -1,6 +1,7 @@
 """An episode as a film: frames of the task's own camera, or of our planes."""
 
 import io
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def film(
     agent: Any, task: str, steps: int, stochastic: bool, seed: int
 ) -> tuple[list[np.ndarray], float]:
     """Frames [height, width, 3] of one episode, and its return."""
-    env: Any = TASKS[task]() if task in TASKS else with_camera(task)
+    env: Any = TASKS[task]() if task in TASKS else with_camera(task, agent.config.env_kwargs)
     frames: list[np.ndarray] = []
     total = 0.0
     for reward in islice(play(agent, env, seed, Noise(seed), stochastic), steps):
@@ -33,8 +34,8 @@ def film(
     return frames, total
 
 
-def with_camera(task: str) -> Gym:
-    env = attempt(_rendering, task)  # whatever graphics library is or is not there
+def with_camera(task: str, settings: Sequence[str] = ()) -> Gym:
+    env = attempt(_rendering, task, settings)  # whatever graphics library is or is not there
     if isinstance(env, Exception):
         why = str(env).strip().split("\n")[0] or type(env).__name__
         raise ValueError(
@@ -44,8 +45,8 @@ def with_camera(task: str) -> Gym:
     return env
 
 
-def _rendering(task: str) -> Gym:
-    env = Gym(task, render=True)
+def _rendering(task: str, settings: Sequence[str]) -> Gym:
+    env = Gym(task, settings, render=True)
     env.reset()
     env.env.render()
     return env

@@ -26,11 +26,12 @@ def probe(
     """
     at_least(2, states=how.states)
     from nabla.compare.saving import save_comparison
-    from nabla.output import command_line
+    from nabla.output import command_line, require_folder
     from nabla.runs.probing import actor_table, probed, save_actor, situation
 
     seen, samples = [], {}
     where = situation(run, how)
+    require_folder(run / "probe")
     for report, inside, draws in probed(where, how):
         seen.append((report, inside))
         samples[report.estimator] = draws

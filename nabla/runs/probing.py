@@ -97,6 +97,8 @@ class Situation:
 
 def situation(run: Path, how: Probing) -> Situation:
     agent = saved_agent(run, how.at)
+    if "actor" not in agent.trained:
+        raise ValueError(f"{run}: version {agent.config.version} has no actor to probe")
     return Situation.of(agent, replayed_states(run, agent, how))
 
 

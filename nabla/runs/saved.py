@@ -38,10 +38,10 @@ def labels(configs: Sequence[Config]) -> list[str]:
 
 
 def what_drives(config: Config) -> str:
-    """The actor's estimator, with the version of SAC if it is not the third; or ddpg, td3."""
-    if config.version in ("ddpg", "td3"):
+    """The actor's estimator, with the version of SAC if it is not the third; or ddpg, td3, dqn."""
+    if config.version in ("ddpg", "td3", "dqn"):
         return config.version
-    estimator = config.resolve(make(config.task).space.discrete)[1]
+    estimator = config.resolve(make(config.task, config.env_kwargs).space.discrete)[1]
     return estimator if config.version == "3" else f"v{config.version}-{estimator}"
 
 
@@ -55,12 +55,12 @@ def saved_config(run: Path) -> Config:
         raise ValueError(f"{path} is not a run's configuration: {error}") from None
 
 
-def saved_agent(run: Path, at: int = 0) -> SAC:
-    """As it was after step `at` (0: at the last checkpoint)."""
+def saved_agent(run: Path, at: int = 0, best: bool = False) -> SAC:
+    """As it was after step `at` (0: at the last checkpoint), or at its best evaluation."""
     config = saved_config(run)
     torch.set_num_threads(config.threads)
-    agent = make_agent(config, make(config.task).space, Noise(config.seed))
-    load(saved_checkpoint(run, at), agent)
+    agent = make_agent(config, make(config.task, config.env_kwargs).space, Noise(config.seed))
+    load(saved_best(run) if best else saved_checkpoint(run, at), agent)
     return agent
 
 
@@ -71,6 +71,13 @@ def saved_checkpoint(run: Path, at: int = 0) -> Path:
         those = f"those of {', '.join(map(str, steps))}" if steps else "none"
         there = f"; it kept {those} (--keep-every)" if at else " yet"
         raise ValueError(f"{run} has no checkpoint{f' of step {at}' if at else ''}{there}")
+    return path
+
+
+def saved_best(run: Path) -> Path:
+    path = run / "best.npz"
+    if not path.exists():
+        raise ValueError(f"{run} has no best.npz: it was not evaluated yet")
     return path
 
 

@@ -1,9 +1,12 @@
 """`nabla train`, `nabla evaluate`, `nabla plot`: Soft Actor-Critic runs."""
 
 import time
+import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -11,15 +14,19 @@ from nabla.options import at_least
 from nabla.table import with_error
 from sac_minimal.config import Config
 
+WORTH = 10_000  # updates, of two layers of 256 and batches of 256
 FIGURES = (".pdf", ".svg", ".png")
 
 
 def train(
-    config: Annotated[Config, tyro.conf.arg(name="")] = Config(),
+    settings: Annotated[Config, tyro.conf.arg(name="")] = Config(),
     *,
+    config: Path | None = None,
     run: Path | None = None,
     resume: Path | None = None,
     tensorboard: bool = False,
+    callback: tuple[str, ...] = (),
+    vector: Literal["turn", "sync", "async"] = "turn",
 ) -> None:
     """Train Soft Actor-Critic, its actor driven by any estimator of the catalogue.
 
@@ -27,10 +34,15 @@ def train(
     any moment, `nabla train --resume RUN` goes on, and ends as if nothing had happened.
 
     Args:
-        config: the settings.
+        settings: of the agent and its task.
+        config: a TOML file of settings; what is given here comes before what it says.
         run: folder of the run; by default out/<task>-<estimator>-<seed>.
         resume: folder of a run to go on with, as it is configured: no other settings.
         tensorboard: write the metrics for TensorBoard too, into RUN/tensorboard.
+        callback: functions of yours, module:function, called after every evaluation with the
+            metrics (a dict), the agent and the run's folder: a tracker, a picture, a stop.
+        vector: how --envs are stepped: in turn, or by gymnasium's vector API, sync in this process
+            or async in one each. The bits are the same.
     """
     from tqdm import tqdm
 
@@ -38,18 +50,26 @@ def train(
     from sac_minimal.train import Row
     from sac_minimal.train import train as train_agent
 
-    writer_type = summary_writer() if tensorboard else None
+    callbacks = [called(name) for name in callback]
+    if tensorboard:
+        callbacks.append(tensorboard_callback())
     if resume is not None:
-        if config != Config() or run is not None:
+        if settings != Config() or run is not None:
             raise ValueError(f"--resume goes on with what {resume}/config.json says: no settings")
-        config, folder = saved_config(resume), resume
+        settings, folder = saved_config(resume), resume
     else:
-        folder = run or Path("out") / f"{config.task}-{what_drives(config)}-{config.seed}"
+        folder = run or Path("out") / f"{settings.task}-{what_drives(settings)}-{settings.seed}"
         if (folder / "checkpoint.npz").exists():
             raise ValueError(f"{folder} holds a run: use --resume {folder}, or another --run")
+    updates = (settings.steps - settings.warmup) * settings.updates_per_step
+    if settings.compile and updates < WORTH:
+        warnings.warn(
+            f"--compile will not pay: it takes about 15 s, which is won back after some {WORTH:,} "
+            f"updates, and this run makes {max(updates, 0):,}",
+            stacklevel=2,
+        )
     start, steps = time.perf_counter(), [0, 0]  # at the first and at the last call
-    writer = writer_type(folder / "tensorboard") if writer_type else None
-    with tqdm(total=config.steps, unit="step", disable=None) as bar:
+    with tqdm(total=settings.steps, unit="step", disable=None) as bar:
 
         def progress(step: int, row: Row) -> None:
             bar.update(step - bar.n)
@@ -57,28 +77,57 @@ def train(
             if row and row["step"] == step:
                 shown = {k: f"{row[k]:.3g}" for k in ("return", "entropy", "alpha")}
                 bar.set_postfix(shown)
-                if writer:
-                    for name in row:
-                        writer.add_scalar(name, row[name], step)
 
-        metrics = train_agent(config, folder, progress)
-    if writer:
-        writer.close()
+        with together(settings, vector) as world:
+            metrics = train_agent(settings, folder, progress, callbacks, world)
     if not metrics:
         raise ValueError(f"{folder} is complete, but holds no evaluation: not a run of ours")
     last, speed = metrics[-1], (steps[1] - steps[0]) / (time.perf_counter() - start)
     print(
-        f"{config.task}: return {last['return']:.1f} after {last['step']:,.0f} steps "
+        f"{settings.task}: return {last['return']:.1f} after {last['step']:,.0f} steps "
         f"({speed:.0f} steps/s in this session); {folder}"
     )
 
 
-def summary_writer() -> Any:
+@contextmanager
+def together(settings: Config, how: Literal["turn", "sync", "async"]) -> Iterator[Any]:
+    """The environments behind gymnasium's vector API, or None: in turn."""
+    if how == "turn":
+        yield None
+        return
+    from nabla.runs.vector import Vectored
+
+    world = Vectored(settings, how)
+    try:
+        yield world
+    except (EOFError, ConnectionError) as error:
+        raise ValueError(f"an environment's process ended: {type(error).__name__}") from None
+    finally:
+        world.close()
+
+
+def called(name: str) -> Any:
+    from estimators.foreign import load_object
+
+    function = load_object(name)
+    if not callable(function):
+        raise ValueError(f"--callback: {name} is not a function but {type(function).__name__}")
+    return function
+
+
+def tensorboard_callback() -> Any:
+    """As anybody's tracker would be."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError:
         raise ValueError("--tensorboard needs python3 bootstrap.py tensorboard") from None
-    return SummaryWriter
+
+    def write(row: dict[str, float], agent: Any, run: Path) -> None:
+        with SummaryWriter(run / "tensorboard") as writer:
+            for name, value in row.items():
+                writer.add_scalar(name, value, row["step"])
+
+    return write
 
 
 def evaluate(
@@ -86,6 +135,7 @@ def evaluate(
     *,
     episodes: int = 10,
     stochastic: bool = False,
+    best: bool = False,
     seed: int = 10_000,
 ) -> None:
     """Evaluate a run's last checkpoint.
@@ -94,6 +144,7 @@ def evaluate(
         run: folder of the run.
         episodes: whole episodes to play.
         stochastic: sample actions, in place of the policy's central one.
+        best: the checkpoint of the evaluation with the highest return, in place of the last.
         seed: of the first episode; the next ones follow.
     """
     at_least(1, episodes=episodes)
@@ -102,7 +153,7 @@ def evaluate(
     from nabla.runs.saved import saved_agent
     from sac_minimal.train import evaluate as evaluate_agent
 
-    agent = saved_agent(run)
+    agent = saved_agent(run, best=best)
     returns = evaluate_agent(agent, agent.config.task, episodes, stochastic, seed)
     error = float(np.std(returns, ddof=1) / np.sqrt(episodes)) if episodes > 1 else float("nan")
     over = f"{episodes} episode{'s' * (episodes > 1)}"
@@ -127,9 +178,10 @@ def plot(
     import numpy as np
 
     from nabla.figures import learning_curves
-    from nabla.output import command_line, save_figure
+    from nabla.output import command_line, require_folder, save_figure
     from nabla.runs.saved import labels, saved_config, saved_curve
 
+    require_folder(out.parent)
     curves: dict[str, list[np.ndarray]] = {}
     for run, label in zip(runs, labels([saved_config(run) for run in runs]), strict=True):
         curves.setdefault(label, []).append(saved_curve(run))

@@ -6,10 +6,10 @@ a JSON value with sums, not only summaries; `folder` is the cell's own, for what
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from estimators import Noise
+from estimators.foreign import is_a
 from nabla.catalogue import pick_estimators
 from nabla.compare.measuring import measured
 from nabla.family import load_family, load_problem
@@ -19,6 +19,7 @@ from nabla.options import Ask, Probing, Sampling, require_seed
 from nabla.runs.probing import probed, situation
 from nabla.runs.saved import saved_agent
 from nabla.target import Target
+from sac_minimal.checkpoint import locked
 from sac_minimal.config import Config
 from sac_minimal.envs import make
 from sac_minimal.lineage import make_agent
@@ -35,20 +36,6 @@ def require_types(cell: Any) -> None:
             raise ValueError(f"{name} must be {wanted}, got {value!r}")
         if name == "seed":
             require_seed(value)
-
-
-def is_a(value: Any, kind: Any) -> bool:
-    """A whole number is a float too; true and false are no numbers."""
-    of, inner = get_origin(kind), get_args(kind)
-    if of is UnionType:
-        return any(is_a(value, k) for k in inner)
-    if of is Literal:
-        return value in inner
-    if of is tuple:
-        return isinstance(value, tuple) and all(is_a(v, inner[0]) for v in value)
-    if of is dict:
-        return isinstance(value, dict) and all(is_a(v, inner[1]) for v in value.values())
-    return type(value) in ((int, float) if kind is float else (kind,))
 
 
 @dataclass(frozen=True)
@@ -95,9 +82,11 @@ class TrainCell(Config):
 
     def check(self) -> None:
         config = Config(**vars(self))
-        make_agent(config, make(config.task).space, Noise(config.seed))
+        make_agent(config, make(config.task, config.env_kwargs).space, Noise(config.seed))
 
     def compute(self, folder: Path) -> Any:
+        with locked(folder, wait=True):  # by a worker whose driver was killed
+            pass
         metrics = train_agent(Config(**vars(self)), folder, lambda step, row: None)
         return {"metrics": metrics, "fingerprint": fingerprint(saved_agent(folder))}
 

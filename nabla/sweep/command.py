@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import math
 import socket
 import time
 import tomllib
@@ -15,6 +16,7 @@ from typing import Annotated, Any
 import tyro
 from tqdm import tqdm
 
+from nabla.options import between
 from nabla.sweep.engines import Done, pmap
 from nabla.sweep.store import Store
 
@@ -107,7 +109,11 @@ class Work:
 
 
 def run_cells(
-    given: Sequence[Any], out: Path, engine: str = "loky", retry_failed: bool = False
+    given: Sequence[Any],
+    out: Path,
+    engine: str = "loky",
+    retry_failed: bool = False,
+    limit: float | None = None,
 ) -> Store:
     """Runs the cells that `out` does not hold yet; a cell that fails does not stop the others."""
     from sac_minimal.checkpoint import locked
@@ -120,7 +126,7 @@ def run_cells(
         code = version("nabla-workbench")
         failed = sum(known[h] is not None for h in cells if h in known and h not in todo)
         work = Work((out / "cells").resolve())
-        results = pmap(work, [cells[h] for h in todo], engine)
+        results = pmap(work, [cells[h] for h in todo], engine, limit)
         with tqdm(total=len(cells), initial=len(cells) - len(todo), disable=None) as bar:
             for done in results:
                 key = todo[done.index]
@@ -144,6 +150,7 @@ def sweep(
     out: Path | None = None,
     engine: str = "loky",
     retry_failed: bool = False,
+    limit: float | None = None,
 ) -> int:
     """Run every cell of a sweep that has not been run yet; kill it and start it again at will.
 
@@ -155,11 +162,13 @@ def sweep(
         out: folder of its results; by default out/<file's name>.
         engine: serial, loky, loky:WORKERS or dask:ADDRESS.
         retry_failed: run the cells again that ended in an error.
+        limit: seconds that a cell may take; one that takes longer ends in an error.
     """
+    between(0, math.inf, limit=limit)
     described = Sweep.from_file(file)
     folder = out or Path("out") / file.stem
     cells = described.cells()
-    store = run_cells(cells, folder, engine, retry_failed)
+    store = run_cells(cells, folder, engine, retry_failed, limit)
     known = store.done()
     mine = {identity(cell) for cell in cells}
     errors = [error for key in mine if (error := known[key]) is not None]

@@ -101,7 +101,7 @@ def curves(cells: Sequence[Cell], axes: Sequence[str]) -> Mapping[str, Sequence[
     found: dict[str, list[np.ndarray]] = {}
     others = [a for a in axes if a not in ("task", "estimator", "version", "seed")]
     for cell in cells:
-        config = Config(**{k: v for k, v in cell["config"].items() if k != "command"})
+        config = Config.of({k: v for k, v in cell["config"].items() if k != "command"})
         points = [(row["step"], row["return"]) for row in cell["result"]["metrics"]]
         more = "".join(f"{a} {cell['flat'][a]}, " for a in others)
         label = f"{config.task}, {more}{what_drives(config)}"

@@ -11,6 +11,11 @@ from typing import Any
 SCHEMA = """CREATE TABLE IF NOT EXISTS cells (
     hash TEXT PRIMARY KEY, config TEXT NOT NULL, code TEXT NOT NULL, seed INTEGER,
     result TEXT, error TEXT, seconds REAL, host TEXT, finished TEXT)"""
+BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+BROKEN_ADVICE = (
+    "it is damaged or no sweep's: move it away and start the sweep again; runs go on from their "
+    "own folders"
+)
 COLUMNS = ["hash", "config", "code", "seed", "result", "error", "seconds", "host", "finished"]
 
 
@@ -58,13 +63,24 @@ class Store:
             return dict(self.db.execute("SELECT hash, error FROM cells"))
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """All cells, configurations and results as they were given, in the order of their hash."""
+        """All cells, configurations and results as they were given, in the order of their hash;
+        ValueError with the first that is none of ours."""
         with self._told():
             for row in self.db.execute(f"SELECT {', '.join(COLUMNS)} FROM cells ORDER BY hash"):
                 cell = dict(zip(COLUMNS, row, strict=True))
-                cell["config"] = json.loads(cell["config"])
-                cell["result"] = None if cell["result"] is None else json.loads(cell["result"])
+                if (cell["result"] is None) == (cell["error"] is None):
+                    raise ValueError(f"{self._row(cell)} must have a result or an error")
+                try:
+                    cell["config"] = json.loads(cell["config"])
+                    cell["result"] = None if cell["result"] is None else json.loads(cell["result"])
+                except (ValueError, TypeError) as error:
+                    raise ValueError(f"{self._row(cell)} is not JSON: {error}") from None
+                if not isinstance(cell["config"], dict):
+                    raise ValueError(f"{self._row(cell)} has no settings")
                 yield cell
+
+    def _row(self, cell: dict[str, Any]) -> str:
+        return f"{self.path}: the row of cell {cell['hash']} (delete it, and it is run again)"
 
     def close(self) -> None:
         self.db.close()
@@ -74,4 +90,6 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            raise OSError(f"{self.path}: {error}; the cells recorded so far are kept") from None
+            broken = getattr(error, "sqlite_errorcode", None) in BROKEN
+            advice = BROKEN_ADVICE if broken else "the cells recorded so far are kept"
+            raise OSError(f"{self.path}: {error}; {advice}") from None
