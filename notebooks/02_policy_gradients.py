@@ -46,11 +46,6 @@
 # > At the end you can answer all four.
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -61,7 +56,7 @@ from estimators import (
     exact_gradient,
     exact_moments,
 )
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures.fig02 import curves, parabola, weight_bars
 from toy_problems.tables.policy_gradient import (
     as_printed,
@@ -114,7 +109,7 @@ def softmax_score(theta, a):
 check_exercise("softmax_score", softmax_score)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def softmax_score(theta, a):
     score = -softmax(theta)
     score[a] += 1
@@ -177,7 +172,7 @@ def to_go(rewards):
 check_exercise("to_go", to_go)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def to_go(rewards):
     return np.array([sum(rewards[t:]) for t in range(len(rewards))])
 
@@ -204,7 +199,7 @@ def trajectory_gradient(theta, states, actions, weights):
 check_exercise("trajectory_gradient", trajectory_gradient)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def trajectory_gradient(theta, states, actions, weights):
     pi = np.exp(theta) / np.exp(theta).sum(-1, keepdims=True)
     gradient = np.zeros_like(theta)
@@ -241,9 +236,13 @@ means = {
     f.__name__: policy_gradient(world, theta, 0, horizon, f)
     for f in (full_return, reward_to_go, as_printed)
 }
-print("by differences ", truth[:, 0].round(5))
-for name, g in means.items():
-    print(f"{name:15s}", g[:, 0].round(5))
+Table(
+    ("∂J/∂θ in", "s1", "s2", "s3"),
+    [
+        (name, *(f"{x:+.5f}" for x in g[:, 0]))
+        for name, g in {"by differences": truth, **means}.items()
+    ],
+)
 
 # %% [markdown]
 # ## 3 · The version that is printed
@@ -261,13 +260,17 @@ for name, g in means.items():
 
 # %%
 flat = np.zeros((3, 2))
-for f in (full_return, reward_to_go, as_printed):
-    g = policy_gradient(two_step(), flat, 0, 2, f)[0, 0]
-    print(f"{f.__name__:13s} {g:+.3f}")
+forms = (full_return, reward_to_go, as_printed)
 one_choice = [
-    policy_gradient(two_step(), flat, 0, 2, f)[0, 0]
-    for f in (full_return, reward_to_go, as_printed)
+    policy_gradient(two_step(), flat, 0, 2, f)[0, 0] for f in forms
 ]
+Table(
+    ("", "∂J/∂θ of the first choice"),
+    [
+        (f.__name__, f"{g:+.3f}")
+        for f, g in zip(forms, one_choice, strict=True)
+    ],
+)
 
 # %% [markdown]
 # Zero: it cannot learn anything that pays later. The proof in the article slips three times on the way there:
@@ -436,7 +439,7 @@ def best_baseline(pi, Q):
 check_exercise("best_baseline", best_baseline)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def best_baseline(pi, Q):
     size = ((np.eye(len(pi)) - pi) ** 2).sum(axis=1)  # |s|²
     return np.sum(pi * size * Q) / np.sum(pi * size)
@@ -507,7 +510,7 @@ def actor_critic(policy, objective, rng):
 check_exercise("actor_critic", actor_critic)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def actor_critic(policy, objective, rng):
     actions, probabilities = policy.nodes()
     V = (probabilities * objective.Q(actions)).sum(0)
@@ -539,10 +542,16 @@ exact = exact_gradient(bandit, rewards)["logits"]
 wrong, _ = exact_moments(forgotten, bandit, rewards)
 good, good_variance = exact_moments(actor_critic, bandit, rewards)
 factor = float(wrong["logits"][0] / exact[0])
-print("∇J              ", exact.numpy().round(4))
-print("with detach     ", good["logits"].numpy().round(4))
-print("without         ", wrong["logits"].numpy().round(4))
 print(f"factor {factor:.4f}, entropy {float(bandit.entropy()):.4f}")
+three = {"∇J": exact, "with detach": good["logits"]}
+three["without"] = wrong["logits"]
+Table(
+    ("", "logit 1", "logit 2", "logit 3"),
+    [
+        (name, *(f"{x:+.4f}" for x in g.tolist()))
+        for name, g in three.items()
+    ],
+)
 
 # %% [markdown]
 # Every state has an entropy of its own: its part of the gradient comes multiplied by
@@ -620,10 +629,8 @@ figure.tight_layout()
 #   $b(s)$. They differ in variance.
 # * A baseline costs nothing, since the score has mean zero; $V$ is the usual one, not the best. It must
 #   be a *number*: detach it.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 for s in theta:
     mean_score = sum(
         p * softmax_score(s, a) for a, p in enumerate(softmax(s))

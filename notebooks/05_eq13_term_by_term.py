@@ -51,11 +51,6 @@
 # > At the end you can answer all five.
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import math
 
 import matplotlib.pyplot as plt
@@ -79,7 +74,7 @@ from estimators import (
 )
 from estimators.gradients import grad_a
 from estimators.checking.slips import score_for_path
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures import (
     descents,
     estimator_lines,
@@ -157,7 +152,7 @@ def score_term(mu, log_std, eps):
 check_exercise("score_term", score_term)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def score_term(mu, log_std, eps):
     sigma = log_std.exp()
     return eps / sigma, eps**2 - 1
@@ -176,10 +171,13 @@ log_std.requires_grad_()
 a = mu + log_std.exp() * eps
 log_prob = Gaussian(mu[:, None], log_std[:, None]).log_prob(a[:, None])
 total = torch.autograd.grad(log_prob.sum(), [mu, log_std])
-for name, g in zip(("mu", "log_std"), total, strict=True):
-    print(
-        f"d log π(f(ε)) / d {name:8s}", [round(x, 12) for x in g.tolist()]
-    )
+Table(
+    ("d log π(f(ε)) by", "ε = 1.3", "ε = −0.4"),
+    [
+        (name, *(f"{x:+.12f}" for x in g.tolist()))
+        for name, g in zip(("μ", "log σ"), total, strict=True)
+    ],
+)
 
 # %% [markdown]
 # Zero and minus one, whatever $\varepsilon$ is. Put $a = f_\theta(\varepsilon)$ in *before* you
@@ -206,13 +204,14 @@ for name, g in zip(("mu", "log_std"), total, strict=True):
 # %%
 policy = Gaussian(numbers(0.3), numbers(-0.4))
 only_entropy = Objective(lambda a: 0 * a.sum(-1), alpha=1.0)
-for name, objective in (
-    ("plain", only_entropy),
-    ("squashed", squash(only_entropy)),
-):
-    g = exact_gradient(policy, objective)
-    print(f"{name:9s} dE[log π]/dμ = {float(g['mu']):+.4f}")
-squashed_mu = float(g["mu"])
+plain_mu, squashed_mu = (
+    float(exact_gradient(policy, objective)["mu"])
+    for objective in (only_entropy, squash(only_entropy))
+)
+Table(
+    ("", "plain", "squashed"),
+    [("dE[log π]/dμ", f"{plain_mu:+.4f}", f"{squashed_mu:+.4f}")],
+)
 
 # %% [markdown]
 # ### The terms, moved by hand
@@ -280,7 +279,7 @@ def eq13(mu, sigma, eps, grad_Q, alpha):
 check_exercise("eq13", eq13)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def eq13(mu, sigma, eps, grad_Q, alpha):
     score = eps / sigma, eps**2 - 1
     grad_log_prob = -eps / sigma
@@ -324,7 +323,7 @@ def actor_loss(policy, objective, rng):
 check_exercise("actor_loss", actor_loss)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def actor_loss(policy, objective, rng):
     a = policy.rsample(1, rng)  # [1, *batch, d]
     return objective.cost(policy, a).mean(0)
@@ -368,8 +367,13 @@ score_mean = {
     name: (float(t.mean()), float(t.std() / math.sqrt(draws)))
     for name, t in terms["score"].items()
 }
-for name, (m, se) in score_mean.items():
-    print(f"mean of the score term, {name:8s} {m:+.4f} ± {se:.4f}")
+Table(
+    ("", "mean of the score term"),
+    [
+        (name, f"{m:+.4f} ± {se:.4f}")
+        for name, (m, se) in score_mean.items()
+    ],
+)
 
 # %% [markdown]
 # ### Exercise 4 · sticking the landing  (★★, 10 minutes)
@@ -392,7 +396,7 @@ def sticking(policy, objective, rng):
 check_exercise("sticking", sticking)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def sticking(policy, objective, rng):
     a = policy.rsample(1, rng)  # the path stays …
     return objective.cost(policy.detach(), a).mean(0)  # … θ in π goes
@@ -432,7 +436,7 @@ def variances(k, sigma, alpha):
 check_exercise("variances", variances)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def variances(k, sigma, alpha):
     eq13_factor = k * sigma
     without_score = k * sigma - alpha / sigma
@@ -611,10 +615,8 @@ figure.tight_layout()
 #   unbiased; its variance is smaller iff $\tau = k\sigma^2/\alpha > \tfrac12$ (for a parabola), and zero at
 #   the optimum.
 # * $\nabla_\theta\log\pi$ in the place of $\nabla_\theta f$ is no gradient of anything useful: it drifts off.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 tick = policy.detach()
 right = exact_gradient(tick, objective)
 claim("total derivative of log π by μ: 0", total[0], 0.0, 1e-12)

@@ -42,11 +42,6 @@
 # >   lower? — [jaxrl, pull request 31](https://github.com/ikostrikov/jaxrl/pull/31)
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import inspect
 import math
 import tempfile
@@ -57,7 +52,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures.fig10 import contraction, course_of, lines
 from sac_minimal.config import Config
 from sac_minimal.lineage import FirstSAC, ValueSAC
@@ -128,7 +123,10 @@ for _ in range(8):
     evaluated = soft_action_values(mdp, policy, alpha)
     gaps.append(abs(evaluated - best).max())
     policy = softmax(evaluated / alpha)
-print("distance to the optimum:", [f"{g:.1e}" for g in gaps])
+Table(
+    ("sweep", *range(1, len(gaps) + 1)),
+    [("to the optimum", *(f"{g:.0e}" for g in gaps))],
+)
 
 # %% [markdown]
 # Three improvements: each is not a step of gradient descent but a whole maximisation, state by state.
@@ -161,7 +159,7 @@ def soft_target(reward, terminated, q1, q2, log_prob, alpha, gamma):
 check_exercise("soft_target", soft_target)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def soft_target(reward, terminated, q1, q2, log_prob, alpha, gamma):
     soft_value = np.minimum(q1, q2) - alpha * log_prob
     return reward + gamma * (1 - terminated) * soft_value
@@ -195,7 +193,7 @@ def twin_bias(s, rho):
 check_exercise("twin_bias", twin_bias)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def twin_bias(s, rho):
     sd_of_difference = s * np.sqrt(2 * (1 - rho))
     return -0.5 * np.sqrt(2 / np.pi) * sd_of_difference
@@ -269,7 +267,7 @@ def half_life(tau):
 check_exercise("half_life", half_life)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def half_life(tau):
     return -math.log(2) / math.log1p(-tau)
 
@@ -320,7 +318,7 @@ def dual_temperature(k, target):
 check_exercise("dual_temperature", dual_temperature)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def dual_temperature(k, target):
     sigma_squared = math.exp(2 * target) / (2 * math.pi * math.e)
     return k * sigma_squared
@@ -499,10 +497,8 @@ figure.tight_layout()
 # * α is the multiplier of an entropy constraint: it moves by $\mathcal H - \bar{\mathcal H}$, of either sign.
 #   α or log α in front changes the step, not the fixed point.
 # * Version 3 drops the network for $V$ and tunes α; with it the settings of one task carry over to others.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 rates = np.array(distance[1:]) / np.array(distance[:-1])
 claim(
     "every sweep contracts by γ or more",

@@ -50,20 +50,32 @@ def test_it_has_every_part(name):
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_exercises_are_blank_then_checked_then_solved_out_of_sight(name):
+def test_exercises_are_blank_then_checked_then_solved(name):
     found = exercise_cells(name)
     for exercise, blank, solution in found:
         assert "raise NotImplementedError" in blank.source
         assert '"""' in blank.source
         assert "solution" in tags(solution), exercise
-        assert "hide-input" in tags(solution)
-        assert solution.metadata["jupyter"] == {"source_hidden": True}
         head = blank.source.split("(")[0]
         assert solution.source.startswith(head)
     at = [i for i, c in enumerate(code(name)) if "exercise" in tags(c)]
     for i, (exercise, blank, _) in zip(at, found, strict=True):
         function = blank.source.removeprefix("def ").split("(")[0]
         assert code(name)[i + 1].source == f'check_exercise("{exercise}", {function})'
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_what_is_not_read_is_folded_and_says_what_it_is(name):
+    made = nbformat.read(FOLDER / f"{name}.ipynb", 4).cells
+    folded = [c for c in made if c.metadata.get("jupyter") == {"source_hidden": True}]
+    assert len(folded) == len(exercise_cells(name)) + 2
+    labels = [c.source.splitlines()[0] for c in folded]
+    assert labels[0] == "# Set-up"
+    assert labels[-1] == "# How this page was checked"
+    assert set(labels[1:-1]) <= {"# Solution"}
+    for cell, label in zip(folded, labels, strict=True):
+        assert cell.metadata["mystnb"]["code_prompt_show"] == label.removeprefix("# ")
+        assert set(cell.metadata["tags"]) & {"hide-input", "hide-cell"}
 
 
 @pytest.mark.course
