@@ -109,9 +109,10 @@ figure.tight_layout()
 # **Bellman's equation.** Split off the first step, $G_t = r(s_t) + G_{t+1}$, and average in two stages:
 # first over what happens after $s_{t+1}$, then over $s_{t+1}$,
 #
-# $$V(s) = r(s) + \mathbb E\Big[\,\mathbb E\big[G_{t+1} \mid s_{t+1}\big]\;\Big|\; s_t = s\Big]
-#   = r(s) + \sum_{s'} P(s, s')\,V(s'),
-#   \qquad\text{or}\quad V = r + PV .$$
+# $$\begin{aligned}
+# V(s) &= r(s) + \mathbb E\Big[\,\mathbb E\big[G_{t+1} \mid s_{t+1}\big]\;\Big|\; s_t = s\Big] \\
+#   &= r(s) + \sum_{s'} P(s, s')\,V(s'), \qquad\text{or}\quad V = r + PV .
+# \end{aligned}$$
 #
 # The inner mean is a value again, because the graph has no memory (the *Markov* property): what
 # follows $s_{t+1}$ does not depend on how one came there. That is all of it: a value is the reward now
@@ -146,11 +147,12 @@ def bellman_backup(P, r, V):
 # (from right to left; the article says “from left to right”, and then computes it the other way). A
 # state that can lead to itself needs one line of algebra:
 #
-# $$V(s_5) = -1 + 0.8\cdot 0 + 0.2\,V(s_5) \;\Rightarrow\; V(s_5) = -\tfrac1{0.8} = -1.25,
-#   \qquad V(s_3) = -\tfrac1{0.6} = -1\tfrac23,\qquad V(s_4) = -1,$$
-#
-# $$V(s_2) = -1 + 0.2\,V(s_4) + 0.8\,V(s_5) = -2.2,
-#   \qquad V(s_1) = -1 + 0.4\,V(s_3) + 0.6\,V(s_4) = -2.2\overline{6}.$$
+# $$\begin{aligned}
+# V(s_5) &= -1 + 0.8\cdot 0 + 0.2\,V(s_5) \;\Rightarrow\; V(s_5) = -\tfrac1{0.8} = -1.25, \\
+# V(s_3) &= -\tfrac1{0.6} = -1\tfrac23,\qquad V(s_4) = -1, \\
+# V(s_2) &= -1 + 0.2\,V(s_4) + 0.8\,V(s_5) = -2.2, \\
+# V(s_1) &= -1 + 0.4\,V(s_3) + 0.6\,V(s_4) = -2.2\overline{6}.
+# \end{aligned}$$
 
 # %% tags=["figure"]
 V = dynamic_programming(P, r)

@@ -131,8 +131,10 @@ def softmax_score(theta, a):
 # be large. (The article calls it $J$; here $J$ is the *loss*, so $J = -\bar R$.) A walk is a random
 # draw like any other, with probability
 #
-# $$p_\theta(\tau) = p(s_0)\;\prod_t \pi_\theta(a_t|s_t)\;P(s_{t+1}|s_t, a_t),
-#   \qquad \log p_\theta(\tau) = \dots + \sum_t\log\pi_\theta(a_t|s_t) + \sum_t\log P(s_{t+1}|s_t,a_t).$$
+# $$\begin{aligned}
+# p_\theta(\tau) &= p(s_0)\;\prod_t \pi_\theta(a_t|s_t)\;P(s_{t+1}|s_t, a_t), \\
+# \log p_\theta(\tau) &= \dots + \sum_t\log\pi_\theta(a_t|s_t) + \sum_t\log P(s_{t+1}|s_t,a_t).
+# \end{aligned}$$
 #
 # The trick of section 1, with $\tau$ for $a$ and $R$ for $Q$. The dynamics do not depend on $\theta$ and
 # drop out of $\nabla\log p_\theta$:
@@ -328,9 +330,11 @@ figure.tight_layout()
 # and $a_t$ are given:
 #
 # $$\mathbb E\Big[\sum_{n\ge t}r_n\,\nabla\log\pi_\theta(a_t|s_t)\Big]
-#   = \mathbb E\Big[\underbrace{\mathbb E\Big[\sum_{n\ge t}r_n\,\Big|\,s_t, a_t\Big]}_{Q_t(s_t, a_t)}\,\nabla\log\pi_\theta(a_t|s_t)\Big]
-#   \quad\Rightarrow\quad
-#   \nabla\bar R = \mathbb E\Big[\sum_t Q_t(s_t,a_t)\,\nabla\log\pi_\theta(a_t|s_t)\Big].$$
+#   = \mathbb E\Big[\underbrace{\mathbb E\Big[\sum_{n\ge t}r_n\,\Big|\,s_t, a_t\Big]}_{Q_t(s_t, a_t)}\,\nabla\log\pi_\theta(a_t|s_t)\Big]$$
+#
+# and so
+#
+# $$\nabla\bar R = \mathbb E\Big[\sum_t Q_t(s_t,a_t)\,\nabla\log\pi_\theta(a_t|s_t)\Big].$$
 #
 # The **actor** is $\pi_\theta$. The **critic** is an estimate of $Q$, learned by TD. Now the question
 # “do they affect each other” has its answer: the critic's only job for the actor is to be the *weight*

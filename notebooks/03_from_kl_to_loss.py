@@ -131,13 +131,15 @@ def soft_objective(pi, Q, alpha):
 # %% [markdown]
 # **Which policy is the best one?** Do not differentiate; complete, as one completes a square. Let
 #
-# $$h(a) = \frac{e^{Q(a)/\alpha}}{Z},\qquad Z = \sum_b e^{Q(b)/\alpha},
-#   \qquad\text{so that}\qquad Q(a) = \alpha\log h(a) + \alpha\log Z .$$
+# $$h(a) = \frac{e^{Q(a)/\alpha}}{Z},\quad Z = \sum_b e^{Q(b)/\alpha},
+#   \quad\text{so that}\quad Q(a) = \alpha\log h(a) + \alpha\log Z .$$
 #
 # Nothing has happened: $h$ is another way to write $Q$. Put it into $\mathcal V$:
 #
-# $$\mathcal V(\pi) = \mathbb E_\pi\big[\alpha\log h(a) + \alpha\log Z - \alpha\log\pi(a)\big]
-#   = \alpha\log Z - \alpha\,\underbrace{\mathbb E_\pi\Big[\log\frac{\pi(a)}{h(a)}\Big]}_{\mathrm{KL}(\pi\|h)\ \ge\ 0}. \tag{G}$$
+# $$\begin{aligned}
+# \mathcal V(\pi) &= \mathbb E_\pi\big[\alpha\log h(a) + \alpha\log Z - \alpha\log\pi(a)\big] \\
+#   &= \alpha\log Z - \alpha\,\underbrace{\mathbb E_\pi\Big[\log\frac{\pi(a)}{h(a)}\Big]}_{\mathrm{KL}(\pi\|h)\ \ge\ 0}.
+# \end{aligned} \tag{G}$$
 #
 # $\mathrm{KL}$ is zero for $\pi = h$ and positive otherwise. So the best policy is
 # $h = \operatorname{softmax}(Q/\alpha)$, and its value is $\alpha\log Z$: a soft maximum of $Q$.

@@ -160,8 +160,12 @@ def exponential_path(rate, a):
 # %% [markdown]
 # ## 2 · Move the samples, or move the weights
 #
-# $$\nabla_\theta\,\mathbb E[Q] = \underbrace{\mathbb E_\varepsilon\big[\nabla_aQ(a)\,\nabla_\theta f_\theta(\varepsilon)\big]}_{\text{pathwise: each sample moves, and }Q\text{ changes along its way}}
-#   = \underbrace{\mathbb E_a\big[Q(a)\,\nabla_\theta\log\pi_\theta(a)\big]}_{\text{score: each sample stays, and its weight changes}}$$
+# $$\nabla_\theta\,\mathbb E[Q]
+#   = \underbrace{\mathbb E_\varepsilon\big[\nabla_aQ(a)\,\nabla_\theta f_\theta(\varepsilon)\big]}_{\text{pathwise: each sample moves}}
+#   = \underbrace{\mathbb E_a\big[Q(a)\,\nabla_\theta\log\pi_\theta(a)\big]}_{\text{score: its weight changes}}$$
+#
+# Pathwise, each sample moves, and $Q$ changes along its way; by the score, each stays where it is, and
+# counts for more or for less.
 #
 # Below, $\mu$ takes a step to the right, seen by both. Eleven samples, the same for both. Left: they
 # all move along; what counts is how *steep* $Q$ is where they are. Right: they stay; the ones on the
@@ -318,9 +322,11 @@ Table(("", "mean, μ", "variance", "mean, log σ", "variance"), rows)
 # $Q(\mu+h+\sigma\varepsilon) - Q(\mu+\sigma\varepsilon) = \int_0^h Q'(\mu+t+\sigma\varepsilon)\,\mathrm dt$,
 # and $Q'$ has a finite mean, then (Fubini)
 #
-# $$\frac{\mathbb E[Q(\mu+h+\sigma\varepsilon)] - \mathbb E[Q(\mu+\sigma\varepsilon)]}{h}
-#   = \frac1h\int_0^h \mathbb E\big[Q'(\mu+t+\sigma\varepsilon)\big]\mathrm dt
-#   \;\longrightarrow\; \mathbb E\big[Q'(\mu+\sigma\varepsilon)\big] .$$
+# $$\begin{aligned}
+# \frac{\mathbb E[Q(\mu+h+\sigma\varepsilon)] - \mathbb E[Q(\mu+\sigma\varepsilon)]}{h}
+#   &= \frac1h\int_0^h \mathbb E\big[Q'(\mu+t+\sigma\varepsilon)\big]\mathrm dt \\
+#   &\longrightarrow\; \mathbb E\big[Q'(\mu+\sigma\varepsilon)\big] .
+# \end{aligned}$$
 #
 # Kinks are allowed: $|a|$, a ReLU network. **Jumps are not**: a function with a jump is not the
 # integral of its derivative. The derivative does not see the jump.
@@ -497,9 +503,11 @@ slider(
 # For a smooth $Q$ both have the same mean, and it is the variance that decides. For a narrow policy,
 # $Q(a)\approx Q(\mu) + Q'\sigma\varepsilon$, and for $\mu$
 #
-# $$\text{pathwise: } Q'(a)\to Q'(\mu) \text{, variance}\to 0;\qquad
-#   \text{score: } \frac{Q(a)\,\varepsilon}\sigma\approx \frac{Q(\mu)}\sigma\,\varepsilon + Q'\varepsilon^2
-#   \text{, variance}\approx\frac{Q(\mu)^2}{\sigma^2} + 2Q'^2 .$$
+# $$\begin{aligned}
+# \text{pathwise:}\quad & Q'(a)\to Q'(\mu), && \text{variance}\to 0; \\
+# \text{score:}\quad & \frac{Q(a)\,\varepsilon}\sigma\approx \frac{Q(\mu)}\sigma\,\varepsilon + Q'\varepsilon^2,
+#   && \text{variance}\approx\frac{Q(\mu)^2}{\sigma^2} + 2Q'^2 .
+# \end{aligned}$$
 #
 # The first part is the level that means nothing: a baseline takes it away. The second, $2Q'^2$, stays.
 #

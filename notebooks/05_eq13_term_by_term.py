@@ -18,8 +18,9 @@
 #
 # $$\hat\nabla_\theta J = \nabla_\theta\, \alpha\log\pi_\theta(a)
 #   + \big(\nabla_a\, \alpha\log\pi_\theta(a) - \nabla_a Q(a)\big)\,
-#   \nabla_\theta f_\theta(\varepsilon),
-#   \qquad a = f_\theta(\varepsilon). \tag{13}$$
+#   \nabla_\theta f_\theta(\varepsilon) \tag{13}$$
+#
+# at the action drawn, $a = f_\theta(\varepsilon)$.
 #
 # The bracket is easy to believe: it is the chain rule. **Where does the first term come from**, and
 # what would happen without it?
@@ -94,10 +95,12 @@ def numbers(*x):
 # From notebooks 03 and 04 we have, state by state (we leave the state $s$ out, and write $\theta$ for
 # the parameters of the *actor*; the paper writes $\phi$),
 #
-# $$J(\theta) = \mathbb E_{a\sim\pi_\theta}\big[\alpha\log\pi_\theta(a) - Q(a)\big]
-#   = \mathbb E_{\varepsilon\sim\mathcal N(0,1)}\big[\alpha\log\pi_\theta(f_\theta(\varepsilon))
+# $$\begin{aligned}
+# J(\theta) &= \mathbb E_{a\sim\pi_\theta}\big[\alpha\log\pi_\theta(a) - Q(a)\big] \\
+#   &= \mathbb E_{\varepsilon\sim\mathcal N(0,1)}\big[\alpha\log\pi_\theta(f_\theta(\varepsilon))
 #   - Q(f_\theta(\varepsilon))\big],
-#   \qquad f_\theta(\varepsilon) = \mu + \sigma\varepsilon. \tag{11, 12}$$
+#   \qquad f_\theta(\varepsilon) = \mu + \sigma\varepsilon.
+# \end{aligned} \tag{11, 12}$$
 #
 # The noise does not know $\theta$, so the gradient moves inside the expectation. What stands inside
 # is a function of $\theta$ alone once $\varepsilon$ is drawn — but $\theta$ enters $\log\pi$ **twice**:
@@ -128,9 +131,11 @@ def numbers(*x):
 #
 # For $\pi_\theta = \mathcal N(\mu, \sigma^2)$ with $\theta = (\mu, \log\sigma)$,
 #
-# $$\log\pi_\theta(a) = -\frac{(a-\mu)^2}{2\sigma^2} - \log\sigma - \tfrac12\log 2\pi,
-#   \qquad \nabla_\theta f_\theta(\varepsilon) = (1,\; \sigma\varepsilon),
-#   \qquad \nabla_a\log\pi_\theta(a) = -\frac{a-\mu}{\sigma^2} = -\frac{\varepsilon}{\sigma}.$$
+# $$\begin{aligned}
+# \log\pi_\theta(a) &= -\frac{(a-\mu)^2}{2\sigma^2} - \log\sigma - \tfrac12\log 2\pi, \\
+# \nabla_a\log\pi_\theta(a) &= -\frac{a-\mu}{\sigma^2} = -\frac{\varepsilon}{\sigma},
+#   \qquad \nabla_\theta f_\theta(\varepsilon) = (1,\; \sigma\varepsilon).
+# \end{aligned}$$
 #
 # ### Exercise 1 · the score  (★, 5 minutes)
 #
@@ -412,9 +417,9 @@ def sticking(policy, objective, rng):
 # write $\delta = \mu - m$. With $a - m = \delta + \sigma\varepsilon$ the table of section 2 gives
 #
 # $$\begin{aligned}
-# \text{Eq. 13:}\quad & \partial_\mu: k\delta + k\sigma\,\varepsilon
-#   &\quad& \partial_{\log\sigma}: -\alpha + k\delta\sigma\,\varepsilon + k\sigma^2\,\varepsilon^2\\
-# \text{without the score:}\quad & \partial_\mu: k\delta + \big(k\sigma - \tfrac\alpha\sigma\big)\,\varepsilon
+# \text{Eq. 13:}\quad & \partial_\mu: k\delta + k\sigma\,\varepsilon,
+#   && \partial_{\log\sigma}: -\alpha + k\delta\sigma\,\varepsilon + k\sigma^2\,\varepsilon^2\\
+# \text{no score:}\quad & \partial_\mu: k\delta + \big(k\sigma - \tfrac\alpha\sigma\big)\,\varepsilon,
 #   && \partial_{\log\sigma}: k\delta\sigma\,\varepsilon + (k\sigma^2-\alpha)\,\varepsilon^2
 # \end{aligned}$$
 #

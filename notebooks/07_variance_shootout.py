@@ -342,8 +342,8 @@ figure.tight_layout()
 # $$\begin{aligned}
 # \mathbb E[F'^2] &= \int (u'v + uv')^2\varphi
 #   = \int u^2v'^2\varphi + \int (u'\varphi)\,(uv^2)' \\
-#   &= \int u^2v'^2\varphi - \int (u'\varphi)'\,uv^2
-#   \;\ge\; \tfrac29\int \varepsilon^2(uv)^2\varphi
+#   &= \int u^2v'^2\varphi - \int (u'\varphi)'\,uv^2 \\
+#   &\ge \tfrac29\int \varepsilon^2(uv)^2\varphi
 #   = \tfrac29\,\mathbb E\big[(F - F(0))^2\varepsilon^2\big] .
 # \end{aligned}$$
 #

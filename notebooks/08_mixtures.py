@@ -433,10 +433,12 @@ slider(draw_gap, m=(0.5, 5.0, 0.25, 3.0))
 # How bad is it? Take $Q$ linear, so that the estimate is $\partial a/\partial w$ itself (up to its sign), and
 # look at its second moment. In the gap $\pi(a) = \varphi(m)\,e^{-a^2/2}\cosh(ma)$, and (Laplace)
 #
-# $$\mathbb E\Big[\Big(\frac{\partial a}{\partial w}\Big)^2\Big]
-#   = \int\frac{(\Phi(a+m) - \Phi(a-m))^2}{\pi(a)}\,\mathrm da
-#   \;\approx\; \frac1{\varphi(m)}\int\frac{\mathrm da}{\cosh(ma)}
-#   = \sqrt{2\pi}\,\frac{\pi}{m}\;e^{m^2/2} .$$
+# $$\begin{aligned}
+# \mathbb E\Big[\Big(\frac{\partial a}{\partial w}\Big)^2\Big]
+#   &= \int\frac{(\Phi(a+m) - \Phi(a-m))^2}{\pi(a)}\,\mathrm da \\
+#   &\approx \frac1{\varphi(m)}\int\frac{\mathrm da}{\cosh(ma)}
+#   = \sqrt{2\pi}\,\frac{\pi}{m}\;e^{m^2/2} .
+# \end{aligned}$$
 #
 # Summed out, the estimate is $(m + \varepsilon_1) - (-m + \varepsilon_2)$: **variance 2, whatever $m$ is.**
 # And nabla-log, with score $2\tanh(ma)$, stays below 4. Below: lines are closed forms and one-dimensional
@@ -537,8 +539,10 @@ figure.tight_layout()
 # expectations of the cost*, $\mathbb E_1[c] - \mathbb E_2[c]$, and no derivative of $c$ is in it. That can be
 # had for $\mu$, too. Split $\partial_\mu\pi$ into a positive and a negative part:
 #
-# $$\partial_\mu\,\mathcal N(a;\mu,\sigma^2) = \frac{z}{\sigma}\cdot\frac{\varphi(z)}{\sigma}, \quad z = \frac{a-\mu}\sigma;
-#   \qquad z\,\varphi(z) = \frac{1}{\sqrt{2\pi}}\; z\,e^{-z^2/2}\quad\text{on } z > 0,$$
+# $$\begin{aligned}
+# \partial_\mu\,\mathcal N(a;\mu,\sigma^2) &= \frac{z}{\sigma}\cdot\frac{\varphi(z)}{\sigma}, \quad z = \frac{a-\mu}\sigma; \\
+# z\,\varphi(z) &= \frac{1}{\sqrt{2\pi}}\; z\,e^{-z^2/2}\quad\text{on } z > 0,
+# \end{aligned}$$
 #
 # and $z\,e^{-z^2/2}$ is a density on $z>0$: Rayleigh's, with $P(W > w) = e^{-w^2/2}$. The part on $z<0$ is its
 # mirror image, negative. So

@@ -365,8 +365,11 @@ slider(draw_entropy, target=(-3.0, 0.6, 0.2, -1.0))
 # SAC asks for $\mathbb E[Q]$ as large as possible subject to $H(\pi) \ge \bar H$. Give the constraint a price
 # $\alpha \ge 0$. For one state and discrete actions with values $r$,
 #
-# $$g(\alpha) = \max_\pi\; \pi\cdot r + \alpha\big(H(\pi) - \bar H\big)
-#   = \alpha\log\sum_a e^{r_a/\alpha} - \alpha\bar H, \qquad \pi_\alpha = \operatorname{softmax}(r/\alpha)$$
+# $$\begin{aligned}
+# g(\alpha) &= \max_\pi\; \pi\cdot r + \alpha\big(H(\pi) - \bar H\big)
+#   = \alpha\log\sum_a e^{r_a/\alpha} - \alpha\bar H, \\
+# \pi_\alpha &= \operatorname{softmax}(r/\alpha)
+# \end{aligned}$$
 #
 # (03), and the best price minimises $g$. At a maximum the derivative through $\pi_\alpha$ is zero (the envelope
 # theorem), so what is left is the explicit $\alpha$.
@@ -457,8 +460,10 @@ Table(
 #
 # For finitely many actions the expectation is a sum, and there is nothing to estimate:
 #
-# $$J = \sum_a \pi(a)\,\big[\alpha\log\pi(a) - Q(a)\big] = \pi^\top(\alpha\log\pi - Q), \qquad
-#   \frac{\partial J}{\partial\,\text{logit}_k} = \pi_k\big(c_k - \pi^\top c\big),\;\; c = \alpha\log\pi - Q .$$
+# $$\begin{aligned}
+# J &= \sum_a \pi(a)\,\big[\alpha\log\pi(a) - Q(a)\big] = \pi^\top(\alpha\log\pi - Q), \\
+# \frac{\partial J}{\partial\,\text{logit}_k} &= \pi_k\big(c_k - \pi^\top c\big),\qquad c = \alpha\log\pi - Q .
+# \end{aligned}$$
 #
 # That is why the inside is multiplied by the probabilities: they are the weights of the expectation that a
 # sample would stand for. (The gradient of the $\alpha\log\pi$ *inside* adds $\alpha\sum\pi\,\nabla\log\pi = 0$.)

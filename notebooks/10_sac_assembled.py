@@ -134,9 +134,11 @@ Table(
 # A network cannot sweep. It takes one transition $(s, a, r, s')$ from the replay buffer, draws
 # $a' \sim \pi(\cdot|s')$, and moves $Q(s, a)$ towards one draw of the right-hand side, the **target**
 #
-# $$y = r + \gamma\,(1 - \text{terminated})\,
-#   \Big(\min_{i=1,2}\bar Q_i(s', a') - \alpha\log\pi(a'|s')\Big),
-#   \qquad J_Q = \tfrac12\,\mathbb E\big[(Q_i(s, a) - y)^2\big]. \tag{5, 6}$$
+# $$\begin{aligned}
+# y &= r + \gamma\,(1 - \text{terminated})\,
+#   \Big(\min_{i=1,2}\bar Q_i(s', a') - \alpha\log\pi(a'|s')\Big), \\
+# J_Q &= \tfrac12\,\mathbb E\big[(Q_i(s, a) - y)^2\big].
+# \end{aligned} \tag{5, 6}$$
 #
 # Two things in it are new: the minimum (section 2) and the bar (section 3). *Terminated* is the end of the
 # story, where nothing follows; an episode cut off by a time limit is not terminated.
@@ -173,9 +175,11 @@ def soft_target(reward, terminated, q1, q2, log_prob, alpha, gamma):
 #
 # > **Predict.** The minimum of the two: is it right on average?
 #
-# $$\min(x_1, x_2) = \frac{x_1 + x_2}2 - \frac{|x_1 - x_2|}2 ,\qquad
-#   x_1 - x_2 \sim \mathcal N\big(0,\, 2s^2(1-\rho)\big),\qquad
-#   \mathbb E|x| = \sqrt{2/\pi}\;\operatorname{sd}(x).$$
+# $$\begin{aligned}
+# \min(x_1, x_2) &= \frac{x_1 + x_2}2 - \frac{|x_1 - x_2|}2 , \\
+# x_1 - x_2 &\sim \mathcal N\big(0,\, 2s^2(1-\rho)\big),\qquad
+#   \mathbb E|x| = \sqrt{2/\pi}\;\operatorname{sd}(x).
+# \end{aligned}$$
 #
 # ### Exercise 2 · a pessimist's bias  (★★, 5 minutes)
 

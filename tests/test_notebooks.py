@@ -1,15 +1,19 @@
 """The notebooks: made from their text, run from top to bottom as a reader finds them, blank."""
 
+import ast
 import json
+import re
 
 import nbformat
 import pytest
 from coursebook import FOLDER, NOTEBOOKS, cells, exercise_cells, tags
 
+from nabla.course.book.contents import COURSE, WAYS
 from nabla.course.book.convert import convert
 from nabla.course.book.run import execute
 
 WIDTH = 74
+PAGE = 80  # characters that are printed side by side on a page of 690 px
 SECTIONS = ("After this notebook you can", "Real questions", "Predict", "## Summary", "References")
 
 
@@ -37,6 +41,48 @@ def test_every_ipynb_has_its_text():
 def test_code_is_narrow(name):
     lines = [line for cell in code(name) for line in cell.source.splitlines()]
     assert not [line for line in lines if len(line) > WIDTH]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_no_line_of_a_formula_reads_as_a_bullet(name):
+    formulas = re.findall(r"(?<!\$)\$(?!\$)([^$]+)\$", prose(name).replace("$$", "¤"))
+    lines = [line.lstrip("> ") for formula in formulas for line in formula.splitlines()[1:]]
+    assert not [line for line in lines if re.match(r"[+*-] |\d+[.)] |=+$", line)]
+
+
+def padded(tree):
+    """Numbers that print puts in columns, by the width in their format: `{x:8.3f}`."""
+    prints = (n for n in ast.walk(tree) if getattr(getattr(n, "func", 0), "id", "") == "print")
+    values = (v for p in prints for v in ast.walk(p) if isinstance(v, ast.FormattedValue))
+    formats = (ast.unparse(v.format_spec)[2:-1] for v in values if v.format_spec)
+    return [f for f in formats if re.match(r"(.?[<>^])?[+ ]?[1-9]", f)]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_columns_are_tables_and_not_printed(name):
+    assert not [found for cell in code(name) if (found := padded(ast.parse(cell.source)))]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_its_row_says_what_it_says(name):
+    (row,) = (n for n in COURSE if n.file == name)
+    title, _, head = cells(name)[0].source.split("\n", 2)
+    assert title == f"# {row.number} · {row.title}"
+    line = re.search(r"\*(\d+) minutes.*?You need: (.*?)\*", head.replace("\n", " "))
+    assert int(line[1]) == row.minutes
+    numbers = re.findall(r"\b\d\d\b", re.sub(r"Eq\. \d+", "", line[2]))
+    assert sorted(numbers) == sorted(row.needs.split())
+    assert row.needs or row.assumes
+    assert row.with_exercises > row.minutes
+    assert set(row.ways.split()) <= set(WAYS)
+
+
+def test_the_course_is_in_order_and_complete():
+    assert [n.file for n in COURSE] == NOTEBOOKS
+    seen = set()
+    for n in COURSE:
+        assert set(n.needs.split()) <= seen
+        seen.add(n.number)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -90,6 +136,8 @@ def test_it_runs_blank_from_top_to_bottom(name, tmp_path, monkeypatch):
     record = {"total": sum(seconds), "cells": seconds}
     (out / f"{name}.json").write_text(json.dumps(record, indent=1))
     outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
+    printed = [line for o in outputs for line in o.get("text", "").splitlines()]
+    assert not [line for line in printed if len(line) > PAGE and re.search(r"\S {3,}\S", line)]
     assert any("image/png" in str(o) or "widget-view" in str(o) for o in outputs)
     asked = [o for o in outputs if "nabla-feedback" in str(o)]
     assert len(asked) == len(exercise_cells(name))

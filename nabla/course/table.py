@@ -33,8 +33,12 @@ def _line(tag: str, cells: Sequence[str], sides: Sequence[str]) -> str:
     return (
         "<tr>"
         + "".join(
-            f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>'
+            f'<{tag} style="text-align: {side}">{_breakable(cell)}</{tag}>'
             for cell, side in zip(cells, sides, strict=True)
         )
         + "</tr>"
     )
+
+
+def _breakable(cell: str) -> str:
+    return escape(cell).replace("_", "_<wbr>")

@@ -15,9 +15,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
+from nabla.course.book import door
 from nabla.course.book.heroes import script
 from nabla.course.book.run import ROOT, execute
 
@@ -36,13 +38,15 @@ def build(out: Path = OUT, fast: bool = False, only: Sequence[str] = ()) -> Path
     shutil.copytree(ROOT / "docs", source)
     shutil.copytree(mathjax(), source / "_static" / "mathjax")
     (source / "_static" / "heroes-data.js").write_text(script())
+    door.fill(source / "index.md")
     chosen = [p for p in sorted((ROOT / "notebooks").glob("*.ipynb")) if _among(p, only)]
+    for folder in ("notebooks", "downloads"):
+        (source / folder).mkdir()
     run = partial(executed, fast=fast)
     with ThreadPoolExecutor(2) as pool:
         for path, text in zip(chosen, pool.map(run, chosen), strict=True):
-            target = source / "notebooks" / path.name
-            target.parent.mkdir(exist_ok=True)
-            target.write_text(text)
+            (source / "notebooks" / path.name).write_text(with_download(text, path.name))
+            shutil.copy(path, source / "downloads")
     html = out / "html"
     shutil.rmtree(html, ignore_errors=True)
     sphinx = [
@@ -59,6 +63,18 @@ def build(out: Path = OUT, fast: bool = False, only: Sequence[str] = ()) -> Path
     ]
     subprocess.run([*sphinx, "-d", out / "doctrees", source, html], check=True)
     return html
+
+
+def with_download(text: str, name: str) -> str:
+    """The executed notebook, with a line below its title: where it is, and how to run it."""
+    notebook: Any = nbformat.reads(text, 4)  # type: ignore[no-untyped-call]
+    title, rest = notebook.cells[0].source.split("\n", 1)
+    line = (
+        f"{{download}}`Download this notebook <../downloads/{name}>`. To run it: `make lab` in a "
+        "clone of the repository; or `pip install '.[notebooks]'` there, then `jupyter lab`."
+    )
+    notebook.cells[0].source = f"{title}\n\n{line}\n{rest}"
+    return nbformat.writes(notebook)  # type: ignore[no-untyped-call]
 
 
 def _among(path: Path, only: Sequence[str]) -> bool:
