@@ -98,8 +98,8 @@ def numbers(*x):
 # $$\begin{aligned}
 # J(\theta) &= \mathbb E_{a\sim\pi_\theta}\big[\alpha\log\pi_\theta(a) - Q(a)\big] \\
 #   &= \mathbb E_{\varepsilon\sim\mathcal N(0,1)}\big[\alpha\log\pi_\theta(f_\theta(\varepsilon))
-#   - Q(f_\theta(\varepsilon))\big],
-#   \qquad f_\theta(\varepsilon) = \mu + \sigma\varepsilon.
+#   - Q(f_\theta(\varepsilon))\big], \\
+# f_\theta(\varepsilon) &= \mu + \sigma\varepsilon.
 # \end{aligned} \tag{11, 12}$$
 #
 # The noise does not know $\theta$, so the gradient moves inside the expectation. What stands inside

@@ -124,8 +124,8 @@ for _ in range(8):
     gaps.append(abs(evaluated - best).max())
     policy = softmax(evaluated / alpha)
 Table(
-    ("sweep", *range(1, len(gaps) + 1)),
-    [("to the optimum", *(f"{g:.0e}" for g in gaps))],
+    ("sweep", "distance to the optimum"),
+    [(i, f"{g:.1e}") for i, g in enumerate(gaps, 1)],
 )
 
 # %% [markdown]

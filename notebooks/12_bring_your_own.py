@@ -236,9 +236,9 @@ print(f"seen with probability 99 %: a bias of {usual:.2f} s")
 #
 # $$\begin{aligned}
 # \mathbb E\big[(c_i - \bar c)\,\nabla\log\pi(a_i)\big]
-#   &= \nabla J - \tfrac1n\,\mathbb E\big[c_i\nabla\log\pi(a_i)\big]
-#     - \tfrac1n\sum_{j\ne i}\underbrace{\mathbb E[c_j]\,\mathbb E[\nabla\log\pi(a_i)]}_{0} \\
-#   &= \Big(1 - \frac1n\Big)\nabla J .
+#   &= \nabla J - \tfrac1n\,\mathbb E\big[c_i\nabla\log\pi(a_i)\big] \\
+#   &\quad - \tfrac1n\sum_{j\ne i}\underbrace{\mathbb E[c_j]\,\mathbb E[\nabla\log\pi(a_i)]}_{0}
+#   = \Big(1 - \frac1n\Big)\nabla J .
 # \end{aligned}$$
 #
 # > **Predict.** $n = 2$, $8$, $32$: which of them will be caught, and after how many estimates?

@@ -85,6 +85,14 @@ def test_the_course_is_in_order_and_complete():
         seen.add(n.number)
 
 
+def test_the_readme_has_the_same_ways_in():
+    readme = (FOLDER.parent / "README.md").read_text()
+    for way, (who, time, _) in WAYS.items():
+        steps = (n for n in COURSE if way in n.ways.split())
+        links = ", ".join(f"[{n.number}](notebooks/{n.file}.ipynb)" for n in steps)
+        assert f"| *{who}* | {time} | {links} |" in readme
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_it_has_every_part(name):
     text = prose(name)

@@ -4,6 +4,7 @@ import functools
 import http.server
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -32,13 +33,20 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory, chromium):
+def html(tmp_path_factory, chromium):
+    """The folder of the book: with fast settings, or one that is there, named by NABLA_BOOK."""
+    if built := os.environ.get("NABLA_BOOK"):
+        return Path(built)
     if shutil.which("npm") is None:
         pytest.skip("no npm: MathJax comes out of its npm package")
     out = tmp_path_factory.mktemp("book")
     code = f"from nabla.course.book.build import *; build(Path({str(out)!r}), fast=True)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
-    html = out / "html"
+    return out / "html"
+
+
+@pytest.fixture(scope="module")
+def book(html):
     handler = functools.partial(Quiet, directory=str(html))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -91,7 +99,7 @@ def brightness(image):
     box = image.bounding_box()
     clip = {"x": box["x"] + 2, "y": box["y"] + 2, "width": 4, "height": 4}
     pixels = Image.open(io.BytesIO(image.page.screenshot(clip=clip))).convert("L")
-    return max(pixels.getdata())
+    return pixels.getextrema()[1]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -102,6 +110,7 @@ def test_a_page_is_whole(reader, shots, name, width):
     page.screenshot(path=shots / f"book-{name.split('/')[-1]}-{width}.png")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
+        page.wait_for_function("s => document.documentElement.dataset.theme === s", arg=scheme)
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         channels = [int(x) for x in background.strip("rgba()").split(",")[:3]]
         assert (sum(channels) > 3 * 128) == (scheme == "light")

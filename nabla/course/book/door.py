@@ -34,16 +34,11 @@ def ways(course: Sequence[Notebook]) -> str:
 
 
 def table(course: Sequence[Notebook]) -> str:
-    lines = [
-        "| | notebook | its question | minutes, with exercises | you need |",
-        "|---|---|---|---|---|",
-    ]
+    lines = ["| | notebook and its question | minutes | you need |", "|---|---|---|---|"]
     for n in course:
         needs = n.needs.replace(" ", ", ") or n.assumes
-        link = f"[{n.title}](notebooks/{n.file}.ipynb)"
-        lines.append(
-            f"| {n.number} | {link} | {n.question} | {n.minutes}, {n.with_exercises} | {needs} |"
-        )
+        name = f"[{n.title}](notebooks/{n.file}.ipynb)<br>{n.question}"
+        lines.append(f"| {n.number} | {name} | {n.minutes}–{n.with_exercises} | {needs} |")
     return "\n".join(lines)
 
 
@@ -81,11 +76,10 @@ def _line(start: tuple[int, int], end: tuple[int, int]) -> str:
 
 
 def _box(n: Notebook, x: int, y: int) -> str:
-    short = n.title.split(":")[0].split(",")[0]
     return (
         f'<a href="notebooks/{n.file}.html"><title>{escape(n.question)}</title>'
         f'<rect x="{x - BOX[0] // 2}" y="{y}" width="{BOX[0]}" height="{BOX[1]}" rx="6"/>'
-        f'<text x="{x}" y="{y + 29}">{n.number} {escape(short)}</text></a>'
+        f'<text x="{x}" y="{y + 29}">{n.number} {escape(n.short or n.title)}</text></a>'
     )
 
 
