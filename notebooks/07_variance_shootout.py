@@ -156,7 +156,6 @@ rows = [
     )
     for r in reports
 ]
-Table(("", "variance, measured", "exact", "Q evaluations"), rows)
 figure, axes = plt.subplots(1, 2, figsize=(11, 3.6))
 variance_bars(axes[0], reports)
 variance_bars(axes[1], reports, per_q=True)
@@ -164,6 +163,7 @@ axes[0].set_xlim(0.3, 30)
 axes[1].set_xlim(0.3, 3000)
 axes[1].tick_params(labelleft=False)
 figure.tight_layout()
+Table(("", "variance, measured", "exact", "Q evaluations"), rows)
 
 # %% [markdown]
 # Two things to keep. `finite_difference` (its bias is $O(h^2)$, here far below the noise) has exactly

@@ -64,6 +64,14 @@ def test_columns_are_tables_and_not_printed(name):
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_table_is_the_last_thing_in_its_cell(name):
+    """Anywhere else it would not be shown."""
+    bodies = (ast.parse(cell.source).body for cell in code(name))
+    early = [ast.unparse(line) for body in bodies for line in body[:-1]]
+    assert not [line for line in early if line.startswith("Table(")]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_its_row_says_what_it_says(name):
     (row,) = (n for n in COURSE if n.file == name)
     title, _, head = cells(name)[0].source.split("\n", 2)
