@@ -132,7 +132,7 @@ def numbers(*x):
 # For $\pi_\theta = \mathcal N(\mu, \sigma^2)$ with $\theta = (\mu, \log\sigma)$,
 #
 # $$\begin{aligned}
-# \log\pi_\theta(a) &= -\frac{(a-\mu)^2}{2\sigma^2} - \log\sigma - \tfrac12\log 2\pi, \\
+# \log\pi_\theta(a) &= -\frac{(a-\mu)^2}{2\sigma^2} - \log\sigma - \tfrac12\log 2\pi, \\[1ex]
 # \nabla_a\log\pi_\theta(a) &= -\frac{a-\mu}{\sigma^2} = -\frac{\varepsilon}{\sigma},
 #   \qquad \nabla_\theta f_\theta(\varepsilon) = (1,\; \sigma\varepsilon).
 # \end{aligned}$$
@@ -179,7 +179,7 @@ total = torch.autograd.grad(log_prob.sum(), [mu, log_std])
 Table(
     ("d log π(f(ε)) by", "ε = 1.3", "ε = −0.4"),
     [
-        (name, *(f"{x:+.12f}" for x in g.tolist()))
+        (name, *(f"{x:+.4f}" for x in g.tolist()))
         for name, g in zip(("μ", "log σ"), total, strict=True)
     ],
 )

@@ -1,6 +1,7 @@
 """The notebooks: made from their text, run from top to bottom as a reader finds them, blank."""
 
 import ast
+import html
 import json
 import re
 
@@ -8,6 +9,7 @@ import nbformat
 import pytest
 from coursebook import FOLDER, NOTEBOOKS, cells, exercise_cells, tags
 
+from nabla.course import Table
 from nabla.course.book.contents import COURSE, WAYS
 from nabla.course.book.convert import convert
 from nabla.course.book.run import execute
@@ -61,6 +63,15 @@ def padded(tree):
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_columns_are_tables_and_not_printed(name):
     assert not [found for cell in code(name) if (found := padded(ast.parse(cell.source)))]
+
+
+def test_a_table_says_the_same_in_a_page_and_in_a_terminal():
+    table = Table(("", "mean", "μ < 0"), [("score_function", "-0.25", "no"), ("exact", "1", "")])
+    cells = re.findall(r'<t[hd] style="text-align: (left|right)">(.*?)</t', table._repr_html_())
+    text = [html.unescape(cell).replace("<wbr>", "") for _, cell in cells]
+    assert text == ["", "mean", "μ < 0", "score_function", "-0.25", "no", "exact", "1", ""]
+    assert [side for side, _ in cells[:3]] == ["left", "right", "left"]
+    assert [line.split() for line in repr(table).splitlines()[2:]] == [text[3:6], text[6:8]]
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -153,7 +164,8 @@ def test_it_runs_blank_from_top_to_bottom(name, tmp_path, monkeypatch):
     (out / f"{name}.json").write_text(json.dumps(record, indent=1))
     outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
     printed = [line for o in outputs for line in o.get("text", "").splitlines()]
-    assert not [line for line in printed if len(line) > PAGE and re.search(r"\S {3,}\S", line)]
+    columns = [line for line in printed if re.search(r"\d {2,}[-+−±\d]", line)]
+    assert not [line for line in columns if len(line) > PAGE], "only prose wraps"
     assert any("image/png" in str(o) or "widget-view" in str(o) for o in outputs)
     asked = [o for o in outputs if "nabla-feedback" in str(o)]
     assert len(asked) == len(exercise_cells(name))
