@@ -10,17 +10,20 @@ def render(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Left-aligned first column, the others right-aligned if they hold numbers."""
     table = [list(header), *map(list, rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    numeric = [
-        all(row[i][:1] in "0123456789-−+∞–" for row in rows if row[i]) for i in range(len(header))
-    ]
+    right = [numeric([row[i] for row in rows]) for i in range(len(header))]
     lines = [
         "  ".join(
             cell.rjust(w) if number else cell.ljust(w)
-            for cell, w, number in zip(row, widths, numeric, strict=True)
+            for cell, w, number in zip(row, widths, right, strict=True)
         ).rstrip()
         for row in table
     ]
     return "\n".join([lines[0], "  ".join("─" * w for w in widths), *lines[1:]])
+
+
+def numeric(column: Sequence[str]) -> bool:
+    """Whether all that stands in a column is numbers."""
+    return all(cell[:1] in "0123456789-−+∞–" for cell in column if cell)
 
 
 def with_error(value: float, error: float, signed: bool = False) -> str:

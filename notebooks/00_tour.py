@@ -45,11 +45,6 @@
 # >   [robotics-rl-srl, issue 31](https://github.com/araffin/robotics-rl-srl/issues/31)
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import inspect
 import math
 
@@ -70,7 +65,7 @@ from estimators import (
     score_function,
     sticking_the_landing,
 )
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures import intervals
 from nabla.doctor import doctor
 from nabla.figures import comparison_figure
@@ -127,7 +122,7 @@ def cost(a, mu, sigma, q, alpha):
 check_exercise("cost", cost)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def cost(a, mu, sigma, q, alpha):
     z = (a - mu) / sigma
     log_prob = -(z**2) / 2 - math.log(sigma * math.sqrt(2 * math.pi))
@@ -156,7 +151,7 @@ def mean_and_error(draws):
 check_exercise("mean_and_error", mean_and_error)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def mean_and_error(draws):
     n = len(draws)
     return draws.mean(), draws.std(ddof=1) / math.sqrt(n)
@@ -223,7 +218,7 @@ def draws_needed(variance, gradient, fraction):
 check_exercise("draws_needed", draws_needed)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def draws_needed(variance, gradient, fraction):
     wanted_error = fraction * gradient
     return variance / wanted_error**2
@@ -237,14 +232,15 @@ def draws_needed(variance, gradient, fraction):
 # to many digits, with their own error. Everything random here is held against numbers like these.
 
 # %%
-needed = {}
+needed, rows = {}, []
 for name, f in three.items():
     mean, variance = exact_moments(f, policy, objective)
     m, v = float(mean["mu"]), float(variance["mu"])
     needed[name] = draws_needed(v, float(exact["mu"]), 0.1)
-    print(f"{name:22s} mean {m:+.6f}  variance {v:7.4f}", end="  ")
-    print(f"draws for 10 %: {needed[name]:7.0f}")
-print(f"{'exact gradient':22s} mean {float(exact['mu']):+.6f}")
+    cells = f"{m:+.6f}", f"{v:.4f}", f"{needed[name]:.0f}"
+    rows.append((name, *cells))
+rows.append(("exact gradient", f"{float(exact['mu']):+.6f}", "", ""))
+Table(("", "mean", "variance", "draws for 10 %"), rows)
 
 # %% [markdown]
 # ## 5 · The whole catalogue in one picture
@@ -334,9 +330,9 @@ print(verdict)
 # Each runs alone. On the toy problems: `nabla problems`; on the estimators: `nabla estimators`.
 
 # %%
-print(len(PROBLEMS), "toy problems:", ", ".join(PROBLEMS))
-for kind, catalogue in CATALOGUE.items():
-    print(f"{len(catalogue):2d} estimators for a {kind.__name__}")
+kinds = {kind.__name__: len(c) for kind, c in CATALOGUE.items()}
+print("Toy problems:", ", ".join(PROBLEMS))
+Table(("estimators for a", *kinds), [("how many", *kinds.values())])
 
 # %% [markdown]
 # ## Summary
@@ -345,10 +341,8 @@ for kind, catalogue in CATALOGUE.items():
 # * A number comes with its error, or it is exact and says how exact.
 # * Compare **bias** first, then **variance**, then **variance × cost**.
 # * The value of a surrogate means nothing, its gradient does.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 a, mu, sigma = 0.4, 0.7, 1.0
 one = torch.tensor([a], dtype=torch.float64)
 claim(

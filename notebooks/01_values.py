@@ -50,16 +50,11 @@
 
 # %% tags=["setup"]
 import itertools
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import matplotlib.pyplot as plt
 import numpy as np
 
 from estimators import Noise
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures.fig01 import (
     error_lines,
     graph,
@@ -114,9 +109,10 @@ figure.tight_layout()
 # **Bellman's equation.** Split off the first step, $G_t = r(s_t) + G_{t+1}$, and average in two stages:
 # first over what happens after $s_{t+1}$, then over $s_{t+1}$,
 #
-# $$V(s) = r(s) + \mathbb E\Big[\,\mathbb E\big[G_{t+1} \mid s_{t+1}\big]\;\Big|\; s_t = s\Big]
-#   = r(s) + \sum_{s'} P(s, s')\,V(s'),
-#   \qquad\text{or}\quad V = r + PV .$$
+# $$\begin{aligned}
+# V(s) &= r(s) + \mathbb E\Big[\,\mathbb E\big[G_{t+1} \mid s_{t+1}\big]\;\Big|\; s_t = s\Big] \\
+#   &= r(s) + \sum_{s'} P(s, s')\,V(s'), \qquad\text{or}\quad V = r + PV .
+# \end{aligned}$$
 #
 # The inner mean is a value again, because the graph has no memory (the *Markov* property): what
 # follows $s_{t+1}$ does not depend on how one came there. That is all of it: a value is the reward now
@@ -139,7 +135,7 @@ def bellman_backup(P, r, V):
 check_exercise("bellman_backup", bellman_backup)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def bellman_backup(P, r, V):
     return r + P @ V
 
@@ -151,11 +147,12 @@ def bellman_backup(P, r, V):
 # (from right to left; the article says “from left to right”, and then computes it the other way). A
 # state that can lead to itself needs one line of algebra:
 #
-# $$V(s_5) = -1 + 0.8\cdot 0 + 0.2\,V(s_5) \;\Rightarrow\; V(s_5) = -\tfrac1{0.8} = -1.25,
-#   \qquad V(s_3) = -\tfrac1{0.6} = -1\tfrac23,\qquad V(s_4) = -1,$$
-#
-# $$V(s_2) = -1 + 0.2\,V(s_4) + 0.8\,V(s_5) = -2.2,
-#   \qquad V(s_1) = -1 + 0.4\,V(s_3) + 0.6\,V(s_4) = -2.2\overline{6}.$$
+# $$\begin{aligned}
+# V(s_5) &= -1 + 0.8\cdot 0 + 0.2\,V(s_5) \;\Rightarrow\; V(s_5) = -\tfrac1{0.8} = -1.25, \\
+# V(s_3) &= -\tfrac1{0.6} = -1\tfrac23,\qquad V(s_4) = -1, \\
+# V(s_2) &= -1 + 0.2\,V(s_4) + 0.8\,V(s_5) = -2.2, \\
+# V(s_1) &= -1 + 0.4\,V(s_3) + 0.6\,V(s_4) = -2.2\overline{6}.
+# \end{aligned}$$
 
 # %% tags=["figure"]
 V = dynamic_programming(P, r)
@@ -239,7 +236,7 @@ def first_visit(episodes, r):
 check_exercise("first_visit", first_visit)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def first_visit(episodes, r):
     returns = [[] for _ in r]
     for episode in episodes:
@@ -251,9 +248,16 @@ def first_visit(episodes, r):
 
 # %%
 mc = first_visit(EPISODES, r)
-print("first visits ", mc.round(3))
-print("every visit  ", monte_carlo(EPISODES, r, True).round(3))
-print("with a model ", V.round(3))
+names = [f"V(s{i})" for i in range(1, 7)]
+values = {
+    "first visits": mc,
+    "every visit": monte_carlo(EPISODES, r, True),
+    "with a model": V,
+}
+Table(
+    ("", *names),
+    [(name, *np.round(v, 3)) for name, v in values.items()],
+)
 
 # %% [markdown]
 # ## 4 · From single steps: TD(0)
@@ -285,7 +289,7 @@ def td_step(V, s, r, after, rate):
 check_exercise("td_step", td_step)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def td_step(V, s, r, after, rate):
     V = V.copy()
     V[s] += rate * (r + V[after] - V[s])
@@ -302,8 +306,8 @@ for episode in EPISODES:
     for s, after in steps(episode):
         td = td_step(td, s, r[s], after, rate=0.5)
         printed.append(float(td[s]))
-print("ten updates:", printed)
-print("TD(0)      :", td)
+print("ten updates:", *printed)
+Table(("", *names), [("TD(0)", *td)])
 
 # %% [markdown]
 # These are the article's ten updates, to the last digit. It then suggests $\lambda = 0.8$; that is
@@ -339,9 +343,13 @@ slider(draw_rates, rate=(0.02, 1.0, 0.02, 0.1))
 # > you need: section 2 and the table of section 3.
 
 # %%
-print("        ", *(f"V(s{i})   " for i in range(1, 7)))
-for name, row in zip(("DP", "MC", "TD(0)"), TABLE, strict=True):
-    print(f"{name:6s}", *(f"{x:8.3f}" for x in row))
+Table(
+    ("", *names),
+    [
+        (name, *(f"{x:.3f}" for x in row))
+        for name, row in zip(("DP", "MC", "TD(0)"), TABLE, strict=True)
+    ],
+)
 
 # %% [markdown]
 # Neither of the errors needs a computer: a mean of costs cannot be positive, and $s_3$ was visited in
@@ -392,7 +400,7 @@ def td_target_moments(P, r, V, s):
 check_exercise("td_target_moments", td_target_moments)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def td_target_moments(P, r, V, s):
     mean = P[s] @ V
     return r[s] + mean, P[s] @ (V - mean) ** 2
@@ -403,10 +411,15 @@ at_start = td_target_moments(P, r, np.zeros(6), 0)
 at_end = td_target_moments(P, r, V, 0)
 geometric = 0.4 / 0.36
 return_variance = at_end[1] + P[0, 2] * geometric
-print("target, from s1     bias   variance")
-print(f"return G          {0:+7.3f}   {return_variance:.3f}")
-print(f"TD, V = 0         {at_start[0] - V[0]:+7.3f}   {at_start[1]:.3f}")
-print(f"TD, V right       {at_end[0] - V[0]:+7.3f}   {at_end[1]:.3f}")
+targets = {
+    "return G": (0, return_variance),
+    "TD, V = 0": (at_start[0] - V[0], at_start[1]),
+    "TD, V right": (at_end[0] - V[0], at_end[1]),
+}
+Table(
+    ("target, from s1", "bias", "variance"),
+    [(name, f"{b:+.3f}", f"{v:.3f}") for name, (b, v) in targets.items()],
+)
 
 # %% [markdown]
 # That is the sense: of the *targets*. Monte Carlo's has five times the variance of TD's, and no bias.
@@ -508,7 +521,7 @@ def targets(r, gamma, Q_next, a_next, done):
 check_exercise("targets", targets)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def targets(r, gamma, Q_next, a_next, done):
     chosen = Q_next[np.arange(len(r)), a_next]
     best = Q_next.max(axis=1)
@@ -527,14 +540,19 @@ game = MDP(moves, np.repeat(r[:, None], 2, 1), gamma=0.9)
 
 coin = np.full((6, 2), 0.5)  # the policy that acts: at random
 Q_coin, Q_best = action_values(game, coin), optimal_action_values(game)
-print("state   Q of the coin       Q*             best arrow")
-for s in range(5):
-    print(
-        f"  s{s + 1}  ",
-        Q_coin[s].round(3),
-        Q_best[s].round(3),
-        ("upper", "lower")[Q_best[s].argmax()] if s != 3 else "no choice",
-    )
+best_arrow = [("upper", "lower")[q.argmax()] for q in Q_best]
+best_arrow[3] = "no choice"  # both arrows lead to the same state
+Table(
+    ("", "coin: upper", "lower", "Q*: upper", "lower", "best arrow"),
+    [
+        (
+            f"s{s + 1}",
+            *(f"{q:.3f}" for q in (*Q_coin[s], *Q_best[s])),
+            best_arrow[s],
+        )
+        for s in range(5)
+    ],
+)
 
 # %% [markdown]
 # > **Predict.** Both algorithms watch *the same coin* play. Which of them will find $Q^*$?
@@ -579,10 +597,8 @@ figure.tight_layout()
 # * In the article's table $V(s_1)$ by DP should be −2.267 (not 2.667) and $V(s_3)$ by MC −2 (not −1).
 # * **SARSA** draws the next action and finds $Q^\pi$; **Q-learning** maximises and finds $Q^*$. Where an
 #   episode ends, nothing is added to the reward.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 claim(
     "the values of the text",
     V,

@@ -46,11 +46,6 @@
 # > At the end you can answer all four.
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -61,7 +56,7 @@ from estimators import (
     exact_gradient,
     exact_moments,
 )
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures.fig02 import curves, parabola, weight_bars
 from toy_problems.tables.policy_gradient import (
     as_printed,
@@ -114,7 +109,7 @@ def softmax_score(theta, a):
 check_exercise("softmax_score", softmax_score)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def softmax_score(theta, a):
     score = -softmax(theta)
     score[a] += 1
@@ -136,8 +131,10 @@ def softmax_score(theta, a):
 # be large. (The article calls it $J$; here $J$ is the *loss*, so $J = -\bar R$.) A walk is a random
 # draw like any other, with probability
 #
-# $$p_\theta(\tau) = p(s_0)\;\prod_t \pi_\theta(a_t|s_t)\;P(s_{t+1}|s_t, a_t),
-#   \qquad \log p_\theta(\tau) = \dots + \sum_t\log\pi_\theta(a_t|s_t) + \sum_t\log P(s_{t+1}|s_t,a_t).$$
+# $$\begin{aligned}
+# p_\theta(\tau) &= p(s_0)\;\prod_t \pi_\theta(a_t|s_t)\;P(s_{t+1}|s_t, a_t), \\
+# \log p_\theta(\tau) &= \dots + \sum_t\log\pi_\theta(a_t|s_t) + \sum_t\log P(s_{t+1}|s_t,a_t).
+# \end{aligned}$$
 #
 # The trick of section 1, with $\tau$ for $a$ and $R$ for $Q$. The dynamics do not depend on $\theta$ and
 # drop out of $\nabla\log p_\theta$:
@@ -177,7 +174,7 @@ def to_go(rewards):
 check_exercise("to_go", to_go)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def to_go(rewards):
     return np.array([sum(rewards[t:]) for t in range(len(rewards))])
 
@@ -204,7 +201,7 @@ def trajectory_gradient(theta, states, actions, weights):
 check_exercise("trajectory_gradient", trajectory_gradient)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def trajectory_gradient(theta, states, actions, weights):
     pi = np.exp(theta) / np.exp(theta).sum(-1, keepdims=True)
     gradient = np.zeros_like(theta)
@@ -241,9 +238,13 @@ means = {
     f.__name__: policy_gradient(world, theta, 0, horizon, f)
     for f in (full_return, reward_to_go, as_printed)
 }
-print("by differences ", truth[:, 0].round(5))
-for name, g in means.items():
-    print(f"{name:15s}", g[:, 0].round(5))
+Table(
+    ("∂J/∂θ in", "s1", "s2", "s3"),
+    [
+        (name, *(f"{x:+.5f}" for x in g[:, 0]))
+        for name, g in {"by differences": truth, **means}.items()
+    ],
+)
 
 # %% [markdown]
 # ## 3 · The version that is printed
@@ -261,13 +262,17 @@ for name, g in means.items():
 
 # %%
 flat = np.zeros((3, 2))
-for f in (full_return, reward_to_go, as_printed):
-    g = policy_gradient(two_step(), flat, 0, 2, f)[0, 0]
-    print(f"{f.__name__:13s} {g:+.3f}")
+forms = (full_return, reward_to_go, as_printed)
 one_choice = [
-    policy_gradient(two_step(), flat, 0, 2, f)[0, 0]
-    for f in (full_return, reward_to_go, as_printed)
+    policy_gradient(two_step(), flat, 0, 2, f)[0, 0] for f in forms
 ]
+Table(
+    ("", "∂J/∂θ of the first choice"),
+    [
+        (f.__name__, f"{g:+.3f}")
+        for f, g in zip(forms, one_choice, strict=True)
+    ],
+)
 
 # %% [markdown]
 # Zero: it cannot learn anything that pays later. The proof in the article slips three times on the way there:
@@ -325,9 +330,11 @@ figure.tight_layout()
 # and $a_t$ are given:
 #
 # $$\mathbb E\Big[\sum_{n\ge t}r_n\,\nabla\log\pi_\theta(a_t|s_t)\Big]
-#   = \mathbb E\Big[\underbrace{\mathbb E\Big[\sum_{n\ge t}r_n\,\Big|\,s_t, a_t\Big]}_{Q_t(s_t, a_t)}\,\nabla\log\pi_\theta(a_t|s_t)\Big]
-#   \quad\Rightarrow\quad
-#   \nabla\bar R = \mathbb E\Big[\sum_t Q_t(s_t,a_t)\,\nabla\log\pi_\theta(a_t|s_t)\Big].$$
+#   = \mathbb E\Big[\underbrace{\mathbb E\Big[\sum_{n\ge t}r_n\,\Big|\,s_t, a_t\Big]}_{Q_t(s_t, a_t)}\,\nabla\log\pi_\theta(a_t|s_t)\Big]$$
+#
+# and so
+#
+# $$\nabla\bar R = \mathbb E\Big[\sum_t Q_t(s_t,a_t)\,\nabla\log\pi_\theta(a_t|s_t)\Big].$$
 #
 # The **actor** is $\pi_\theta$. The **critic** is an estimate of $Q$, learned by TD. Now the question
 # “do they affect each other” has its answer: the critic's only job for the actor is to be the *weight*
@@ -436,7 +443,7 @@ def best_baseline(pi, Q):
 check_exercise("best_baseline", best_baseline)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def best_baseline(pi, Q):
     size = ((np.eye(len(pi)) - pi) ** 2).sum(axis=1)  # |s|²
     return np.sum(pi * size * Q) / np.sum(pi * size)
@@ -507,7 +514,7 @@ def actor_critic(policy, objective, rng):
 check_exercise("actor_critic", actor_critic)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def actor_critic(policy, objective, rng):
     actions, probabilities = policy.nodes()
     V = (probabilities * objective.Q(actions)).sum(0)
@@ -539,10 +546,16 @@ exact = exact_gradient(bandit, rewards)["logits"]
 wrong, _ = exact_moments(forgotten, bandit, rewards)
 good, good_variance = exact_moments(actor_critic, bandit, rewards)
 factor = float(wrong["logits"][0] / exact[0])
-print("∇J              ", exact.numpy().round(4))
-print("with detach     ", good["logits"].numpy().round(4))
-print("without         ", wrong["logits"].numpy().round(4))
 print(f"factor {factor:.4f}, entropy {float(bandit.entropy()):.4f}")
+three = {"∇J": exact, "with detach": good["logits"]}
+three["without"] = wrong["logits"]
+Table(
+    ("", "logit 1", "logit 2", "logit 3"),
+    [
+        (name, *(f"{x:+.4f}" for x in g.tolist()))
+        for name, g in three.items()
+    ],
+)
 
 # %% [markdown]
 # Every state has an entropy of its own: its part of the gradient comes multiplied by
@@ -620,10 +633,8 @@ figure.tight_layout()
 #   $b(s)$. They differ in variance.
 # * A baseline costs nothing, since the score has mean zero; $V$ is the usual one, not the best. It must
 #   be a *number*: detach it.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 for s in theta:
     mean_score = sum(
         p * softmax_score(s, a) for a, p in enumerate(softmax(s))

@@ -51,11 +51,6 @@
 # > At the end you can answer all four.
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import math
 
 import matplotlib.pyplot as plt
@@ -63,7 +58,7 @@ import numpy as np
 import torch
 
 from estimators import Gaussian, Objective, exact_gradient
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures.fig03 import (
     densities,
     divergences,
@@ -126,7 +121,7 @@ def soft_objective(pi, Q, alpha):
 check_exercise("soft_objective", soft_objective)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def soft_objective(pi, Q, alpha):
     mean_reward = np.sum(pi * Q)
     H = -np.sum(pi * np.log(pi))
@@ -136,13 +131,15 @@ def soft_objective(pi, Q, alpha):
 # %% [markdown]
 # **Which policy is the best one?** Do not differentiate; complete, as one completes a square. Let
 #
-# $$h(a) = \frac{e^{Q(a)/\alpha}}{Z},\qquad Z = \sum_b e^{Q(b)/\alpha},
-#   \qquad\text{so that}\qquad Q(a) = \alpha\log h(a) + \alpha\log Z .$$
+# $$h(a) = \frac{e^{Q(a)/\alpha}}{Z},\quad Z = \sum_b e^{Q(b)/\alpha},
+#   \quad\text{so that}\quad Q(a) = \alpha\log h(a) + \alpha\log Z .$$
 #
 # Nothing has happened: $h$ is another way to write $Q$. Put it into $\mathcal V$:
 #
-# $$\mathcal V(\pi) = \mathbb E_\pi\big[\alpha\log h(a) + \alpha\log Z - \alpha\log\pi(a)\big]
-#   = \alpha\log Z - \alpha\,\underbrace{\mathbb E_\pi\Big[\log\frac{\pi(a)}{h(a)}\Big]}_{\mathrm{KL}(\pi\|h)\ \ge\ 0}. \tag{G}$$
+# $$\begin{aligned}
+# \mathcal V(\pi) &= \mathbb E_\pi\big[\alpha\log h(a) + \alpha\log Z - \alpha\log\pi(a)\big] \\
+#   &= \alpha\log Z - \alpha\,\underbrace{\mathbb E_\pi\Big[\log\frac{\pi(a)}{h(a)}\Big]}_{\mathrm{KL}(\pi\|h)\ \ge\ 0}.
+# \end{aligned} \tag{G}$$
 #
 # $\mathrm{KL}$ is zero for $\pi = h$ and positive otherwise. So the best policy is
 # $h = \operatorname{softmax}(Q/\alpha)$, and its value is $\alpha\log Z$: a soft maximum of $Q$.
@@ -176,7 +173,7 @@ def boltzmann(Q, alpha):
 check_exercise("boltzmann", boltzmann)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def boltzmann(Q, alpha):
     x = (Q - Q.max()) / alpha
     weights = np.exp(x)
@@ -219,8 +216,13 @@ slider(draw_policy, alpha=(0.05, 3.0, 0.05, 0.3))
 after_b = soft_max_value(np.zeros(4), 1.0)  # four actions, log 4
 with_future = boltzmann(np.array([1.0, after_b]), 1.0)
 bonus_only = boltzmann(np.array([1.0, 0.0]), 1.0)
-print(f"P(b), entropy as a bonus of this state only {bonus_only[1]:.3f}")
-print(f"P(b), SAC: the value of b is log 4          {with_future[1]:.3f}")
+Table(
+    ("", "P(b)"),
+    [
+        ("entropy as a bonus of this state only", f"{bonus_only[1]:.3f}"),
+        ("SAC: the value of b is log 4", f"{with_future[1]:.3f}"),
+    ],
+)
 
 # %% [markdown]
 # SAC goes where there will be *options*. That is what “maximum entropy” adds to an exploration bonus:
@@ -285,14 +287,19 @@ rows = []
 for mu, log_std in ((0.4, -0.7), (-1.1, -0.2)):
     kl, log_Z = kl_from_target(mu, log_std)
     rows.append((loss(mu, log_std), well.alpha * (kl - log_Z)))
-    print(f"J = {rows[-1][0]:+.6f}   α(KL − log Z) = {rows[-1][1]:+.6f}")
 h = 1e-5
 kl_slope = kl_from_target(0.4 + h, -0.7)[0]
 kl_slope = (kl_slope - kl_from_target(0.4 - h, -0.7)[0]) / (2 * h)
 J_slope = float(
     exact_gradient(Gaussian(numbers(0.4), numbers(-0.7)), well)["mu"]
 )
-print(f"dJ/dμ = {J_slope:+.6f}   dKL/dμ = {kl_slope:+.6f}")
+print(
+    f"dJ/dμ = {J_slope:+.6f}, dKL/dμ = {kl_slope:+.6f}, α = {well.alpha}"
+)
+Table(
+    ("J", "α(KL − log Z)"),
+    [(f"{J:+.6f}", f"{other:+.6f}") for J, other in rows],
+)
 
 # %% [markdown]
 # ### Exercise 3 · the loss of a Gaussian on a parabola  (★★, 10 minutes)
@@ -314,7 +321,7 @@ def gaussian_loss(mu, sigma, k, m, alpha):
 check_exercise("gaussian_loss", gaussian_loss)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def gaussian_loss(mu, sigma, k, m, alpha):
     mean_log_pi = -np.log(sigma) - np.log(2 * np.pi * np.e) / 2
     mean_Q = -k * ((mu - m) ** 2 + sigma**2) / 2
@@ -337,10 +344,16 @@ for _ in range(6):
     Q = soft_action_values(mdp, pi, temperature)
     history.append(soft_value(Q, pi, temperature))
     pi = softmax(Q / temperature)
-    print(history[-1].round(5))
 best_Q = soft_value_iteration(mdp, temperature)
 best_V = soft_max_value(best_Q, temperature)
-print(best_V.round(5), "the best there is")
+sweeps = [(f"sweep {i}", *v) for i, v in enumerate(history, 1)]
+Table(
+    ("soft value of", "s1", "s2", "s3"),
+    [
+        (name, *(f"{x:.5f}" for x in v))
+        for name, *v in (*sweeps, ("the best there is", *best_V))
+    ],
+)
 
 # %% [markdown]
 # ## 4 · Two directions
@@ -381,7 +394,7 @@ def forward_fit(m, w):
 check_exercise("forward_fit", forward_fit)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def forward_fit(m, w):
     mean = -w * m + (1 - w) * m
     second_moment = 1 + m**2
@@ -416,7 +429,7 @@ def reverse_slope(m, phi, eps, w):
 check_exercise("reverse_slope", reverse_slope)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def reverse_slope(m, phi, eps, w):
     a = phi + eps
     return np.sum(w * (a - m * np.tanh(m * a)))
@@ -588,10 +601,8 @@ slider(draw_temperature, alpha=(0.15, 2.0, 0.05, 0.35))
 # * SAC minimises the **reverse** divergence, which seeks. In the report's example $\varphi=0$ is a
 #   maximum of it ($\sigma=1$), and the policy takes a peak, $\varphi=\pm1.797$. With $\sigma$ free it
 #   covers both until $m=2.80$.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 coins = [float(entropy(np.array([p, 1 - p]))) for p in (0.95, 0.5)]
 claim("two coins: +0.2 and +0.69", coins, [0.2, 0.69], 0.005)
 star = boltzmann(Q4, 0.3)

@@ -48,11 +48,6 @@
 # > At the end you can answer all four.
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import math
 from functools import partial
 
@@ -72,7 +67,7 @@ from estimators import (
     score_function,
 )
 from estimators.gradients import grad_a
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures import estimator_lines, plain
 from nabla.course.figures.fig04 import (
     critics,
@@ -120,7 +115,7 @@ def gaussian_path(mu, log_std, eps):
 check_exercise("gaussian_path", gaussian_path)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def gaussian_path(mu, log_std, eps):
     sigma = np.exp(log_std)
     return mu + sigma * eps, np.ones(len(eps)), sigma * eps
@@ -155,7 +150,7 @@ def exponential_path(rate, a):
 check_exercise("exponential_path", exponential_path)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def exponential_path(rate, a):
     cdf_slope = a * np.exp(-rate * a)
     density = rate * np.exp(-rate * a)
@@ -165,8 +160,12 @@ def exponential_path(rate, a):
 # %% [markdown]
 # ## 2 · Move the samples, or move the weights
 #
-# $$\nabla_\theta\,\mathbb E[Q] = \underbrace{\mathbb E_\varepsilon\big[\nabla_aQ(a)\,\nabla_\theta f_\theta(\varepsilon)\big]}_{\text{pathwise: each sample moves, and }Q\text{ changes along its way}}
-#   = \underbrace{\mathbb E_a\big[Q(a)\,\nabla_\theta\log\pi_\theta(a)\big]}_{\text{score: each sample stays, and its weight changes}}$$
+# $$\nabla_\theta\,\mathbb E[Q]
+#   = \underbrace{\mathbb E_\varepsilon\big[\nabla_aQ(a)\,\nabla_\theta f_\theta(\varepsilon)\big]}_{\text{pathwise: each sample moves}}
+#   = \underbrace{\mathbb E_a\big[Q(a)\,\nabla_\theta\log\pi_\theta(a)\big]}_{\text{score: its weight changes}}$$
+#
+# Pathwise, each sample moves, and $Q$ changes along its way; by the score, each stays where it is, and
+# counts for more or for less.
 #
 # Below, $\mu$ takes a step to the right, seen by both. Eleven samples, the same for both. Left: they
 # all move along; what counts is how *steep* $Q$ is where they are. Right: they stay; the ones on the
@@ -270,7 +269,7 @@ def pathwise(policy, objective, rng):
 check_exercise("pathwise", pathwise)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def pathwise(policy, objective, rng):
     eps = rng.normal(tuple(policy.mu.shape), policy.mu)
     a = policy.mu + torch.exp(policy.log_std) * eps
@@ -296,12 +295,16 @@ table = {}
 for f in (pathwise, score_function, half_of_each):
     mean, variance = exact_moments(f, policy, smooth)
     table[f.__name__] = mean, variance
-    row = "  ".join(
-        f"{k}: {float(mean[k]):+.4f} (variance {float(variance[k]):6.3f})"
-        for k in mean
+rows = [
+    (
+        name,
+        *(f"{float(x[k]):+.4f}" for k in truth for x in (mean, variance)),
     )
-    print(f"{f.__name__:14s} {row}")
-print("∇J            ", {k: round(float(g), 4) for k, g in truth.items()})
+    for name, (mean, variance) in table.items()
+]
+exact = [(f"{float(g):+.4f}", "") for g in truth.values()]
+rows.append(("∇J", *exact[0], *exact[1]))
+Table(("", "mean, μ", "variance", "mean, log σ", "variance"), rows)
 
 # %% [markdown]
 # (The last one gives nothing at all for $\mu$, and $\mathbb E[Q]$ for $\log\sigma$. Notebook 05 says
@@ -319,9 +322,11 @@ print("∇J            ", {k: round(float(g), 4) for k, g in truth.items()})
 # $Q(\mu+h+\sigma\varepsilon) - Q(\mu+\sigma\varepsilon) = \int_0^h Q'(\mu+t+\sigma\varepsilon)\,\mathrm dt$,
 # and $Q'$ has a finite mean, then (Fubini)
 #
-# $$\frac{\mathbb E[Q(\mu+h+\sigma\varepsilon)] - \mathbb E[Q(\mu+\sigma\varepsilon)]}{h}
-#   = \frac1h\int_0^h \mathbb E\big[Q'(\mu+t+\sigma\varepsilon)\big]\mathrm dt
-#   \;\longrightarrow\; \mathbb E\big[Q'(\mu+\sigma\varepsilon)\big] .$$
+# $$\begin{aligned}
+# \frac{\mathbb E[Q(\mu+h+\sigma\varepsilon)] - \mathbb E[Q(\mu+\sigma\varepsilon)]}{h}
+#   &= \frac1h\int_0^h \mathbb E\big[Q'(\mu+t+\sigma\varepsilon)\big]\mathrm dt \\
+#   &\longrightarrow\; \mathbb E\big[Q'(\mu+\sigma\varepsilon)\big] .
+# \end{aligned}$$
 #
 # Kinks are allowed: $|a|$, a ReLU network. **Jumps are not**: a function with a jump is not the
 # integral of its derivative. The derivative does not see the jump.
@@ -357,7 +362,7 @@ def missing_part(mu, sigma, c, height):
 check_exercise("missing_part", missing_part)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def missing_part(mu, sigma, c, height):
     z = (c - mu) / sigma
     bell = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
@@ -371,11 +376,11 @@ at_step = {}
 for f in (reparameterization, score_function):
     mean, variance = exact_moments(f, step.policy, step.objective)
     at_step[f.__name__] = float(mean["mu"]), float(variance["mu"])
-    print(
-        f"{f.__name__:18s} mean {at_step[f.__name__][0]:+.4f}, "
-        f"variance {at_step[f.__name__][1]:.4f}"
-    )
-print(f"{'−(missing part)':18s} mean {-lost[0]:+.4f}")
+rows = [
+    (name, f"{m:+.4f}", f"{v:.4f}") for name, (m, v) in at_step.items()
+]
+rows.append(("−(missing part)", f"{-lost[0]:+.4f}", ""))
+Table(("", "mean", "variance"), rows)
 
 # %% [markdown]
 # Zero with variance zero: **silently wrong**. Nothing warns; a gradient of zero looks like an optimum.
@@ -498,9 +503,11 @@ slider(
 # For a smooth $Q$ both have the same mean, and it is the variance that decides. For a narrow policy,
 # $Q(a)\approx Q(\mu) + Q'\sigma\varepsilon$, and for $\mu$
 #
-# $$\text{pathwise: } Q'(a)\to Q'(\mu) \text{, variance}\to 0;\qquad
-#   \text{score: } \frac{Q(a)\,\varepsilon}\sigma\approx \frac{Q(\mu)}\sigma\,\varepsilon + Q'\varepsilon^2
-#   \text{, variance}\approx\frac{Q(\mu)^2}{\sigma^2} + 2Q'^2 .$$
+# $$\begin{aligned}
+# \text{pathwise:}\quad & Q'(a)\to Q'(\mu), && \text{variance}\to 0; \\
+# \text{score:}\quad & \frac{Q(a)\,\varepsilon}\sigma\approx \frac{Q(\mu)}\sigma\,\varepsilon + Q'\varepsilon^2,
+#   && \text{variance}\approx\frac{Q(\mu)^2}{\sigma^2} + 2Q'^2 .
+# \end{aligned}$$
 #
 # The first part is the level that means nothing: a baseline takes it away. The second, $2Q'^2$, stays.
 #
@@ -562,10 +569,8 @@ figure.tight_layout()
 #   have no slopes at all.
 # * `rsample` for what is differentiated through the action, `sample` for what weighs $\log\pi$. SAC
 #   differentiates its critic, never the world.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 draws = Noise(1).normal((fast(20_000, 100_000), 1, 2), numbers(0.0))
 one_line = torch.corrcoef((numbers(1.0, 2.0) * draws[..., :1])[:, 0].T)
 claim("one ε for all: a line", one_line[0, 1], 1.0, 1e-9)

@@ -18,8 +18,9 @@
 #
 # $$\hat\nabla_\theta J = \nabla_\theta\, \alpha\log\pi_\theta(a)
 #   + \big(\nabla_a\, \alpha\log\pi_\theta(a) - \nabla_a Q(a)\big)\,
-#   \nabla_\theta f_\theta(\varepsilon),
-#   \qquad a = f_\theta(\varepsilon). \tag{13}$$
+#   \nabla_\theta f_\theta(\varepsilon) \tag{13}$$
+#
+# at the action drawn, $a = f_\theta(\varepsilon)$.
 #
 # The bracket is easy to believe: it is the chain rule. **Where does the first term come from**, and
 # what would happen without it?
@@ -51,11 +52,6 @@
 # > At the end you can answer all five.
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import math
 
 import matplotlib.pyplot as plt
@@ -79,7 +75,7 @@ from estimators import (
 )
 from estimators.gradients import grad_a
 from estimators.checking.slips import score_for_path
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures import (
     descents,
     estimator_lines,
@@ -99,10 +95,12 @@ def numbers(*x):
 # From notebooks 03 and 04 we have, state by state (we leave the state $s$ out, and write $\theta$ for
 # the parameters of the *actor*; the paper writes $\phi$),
 #
-# $$J(\theta) = \mathbb E_{a\sim\pi_\theta}\big[\alpha\log\pi_\theta(a) - Q(a)\big]
-#   = \mathbb E_{\varepsilon\sim\mathcal N(0,1)}\big[\alpha\log\pi_\theta(f_\theta(\varepsilon))
-#   - Q(f_\theta(\varepsilon))\big],
-#   \qquad f_\theta(\varepsilon) = \mu + \sigma\varepsilon. \tag{11, 12}$$
+# $$\begin{aligned}
+# J(\theta) &= \mathbb E_{a\sim\pi_\theta}\big[\alpha\log\pi_\theta(a) - Q(a)\big] \\
+#   &= \mathbb E_{\varepsilon\sim\mathcal N(0,1)}\big[\alpha\log\pi_\theta(f_\theta(\varepsilon))
+#   - Q(f_\theta(\varepsilon))\big], \\
+# f_\theta(\varepsilon) &= \mu + \sigma\varepsilon.
+# \end{aligned} \tag{11, 12}$$
 #
 # The noise does not know $\theta$, so the gradient moves inside the expectation. What stands inside
 # is a function of $\theta$ alone once $\varepsilon$ is drawn — but $\theta$ enters $\log\pi$ **twice**:
@@ -133,9 +131,11 @@ def numbers(*x):
 #
 # For $\pi_\theta = \mathcal N(\mu, \sigma^2)$ with $\theta = (\mu, \log\sigma)$,
 #
-# $$\log\pi_\theta(a) = -\frac{(a-\mu)^2}{2\sigma^2} - \log\sigma - \tfrac12\log 2\pi,
-#   \qquad \nabla_\theta f_\theta(\varepsilon) = (1,\; \sigma\varepsilon),
-#   \qquad \nabla_a\log\pi_\theta(a) = -\frac{a-\mu}{\sigma^2} = -\frac{\varepsilon}{\sigma}.$$
+# $$\begin{aligned}
+# \log\pi_\theta(a) &= -\frac{(a-\mu)^2}{2\sigma^2} - \log\sigma - \tfrac12\log 2\pi, \\[1ex]
+# \nabla_a\log\pi_\theta(a) &= -\frac{a-\mu}{\sigma^2} = -\frac{\varepsilon}{\sigma},
+#   \qquad \nabla_\theta f_\theta(\varepsilon) = (1,\; \sigma\varepsilon).
+# \end{aligned}$$
 #
 # ### Exercise 1 · the score  (★, 5 minutes)
 #
@@ -157,7 +157,7 @@ def score_term(mu, log_std, eps):
 check_exercise("score_term", score_term)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def score_term(mu, log_std, eps):
     sigma = log_std.exp()
     return eps / sigma, eps**2 - 1
@@ -176,10 +176,13 @@ log_std.requires_grad_()
 a = mu + log_std.exp() * eps
 log_prob = Gaussian(mu[:, None], log_std[:, None]).log_prob(a[:, None])
 total = torch.autograd.grad(log_prob.sum(), [mu, log_std])
-for name, g in zip(("mu", "log_std"), total, strict=True):
-    print(
-        f"d log π(f(ε)) / d {name:8s}", [round(x, 12) for x in g.tolist()]
-    )
+Table(
+    ("d log π(f(ε)) by", "ε = 1.3", "ε = −0.4"),
+    [
+        (name, *(f"{x:+.4f}" for x in g.tolist()))
+        for name, g in zip(("μ", "log σ"), total, strict=True)
+    ],
+)
 
 # %% [markdown]
 # Zero and minus one, whatever $\varepsilon$ is. Put $a = f_\theta(\varepsilon)$ in *before* you
@@ -206,13 +209,14 @@ for name, g in zip(("mu", "log_std"), total, strict=True):
 # %%
 policy = Gaussian(numbers(0.3), numbers(-0.4))
 only_entropy = Objective(lambda a: 0 * a.sum(-1), alpha=1.0)
-for name, objective in (
-    ("plain", only_entropy),
-    ("squashed", squash(only_entropy)),
-):
-    g = exact_gradient(policy, objective)
-    print(f"{name:9s} dE[log π]/dμ = {float(g['mu']):+.4f}")
-squashed_mu = float(g["mu"])
+plain_mu, squashed_mu = (
+    float(exact_gradient(policy, objective)["mu"])
+    for objective in (only_entropy, squash(only_entropy))
+)
+Table(
+    ("", "plain", "squashed"),
+    [("dE[log π]/dμ", f"{plain_mu:+.4f}", f"{squashed_mu:+.4f}")],
+)
 
 # %% [markdown]
 # ### The terms, moved by hand
@@ -280,7 +284,7 @@ def eq13(mu, sigma, eps, grad_Q, alpha):
 check_exercise("eq13", eq13)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def eq13(mu, sigma, eps, grad_Q, alpha):
     score = eps / sigma, eps**2 - 1
     grad_log_prob = -eps / sigma
@@ -324,7 +328,7 @@ def actor_loss(policy, objective, rng):
 check_exercise("actor_loss", actor_loss)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def actor_loss(policy, objective, rng):
     a = policy.rsample(1, rng)  # [1, *batch, d]
     return objective.cost(policy, a).mean(0)
@@ -368,8 +372,13 @@ score_mean = {
     name: (float(t.mean()), float(t.std() / math.sqrt(draws)))
     for name, t in terms["score"].items()
 }
-for name, (m, se) in score_mean.items():
-    print(f"mean of the score term, {name:8s} {m:+.4f} ± {se:.4f}")
+Table(
+    ("", "mean of the score term"),
+    [
+        (name, f"{m:+.4f} ± {se:.4f}")
+        for name, (m, se) in score_mean.items()
+    ],
+)
 
 # %% [markdown]
 # ### Exercise 4 · sticking the landing  (★★, 10 minutes)
@@ -392,7 +401,7 @@ def sticking(policy, objective, rng):
 check_exercise("sticking", sticking)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def sticking(policy, objective, rng):
     a = policy.rsample(1, rng)  # the path stays …
     return objective.cost(policy.detach(), a).mean(0)  # … θ in π goes
@@ -408,9 +417,9 @@ def sticking(policy, objective, rng):
 # write $\delta = \mu - m$. With $a - m = \delta + \sigma\varepsilon$ the table of section 2 gives
 #
 # $$\begin{aligned}
-# \text{Eq. 13:}\quad & \partial_\mu: k\delta + k\sigma\,\varepsilon
-#   &\quad& \partial_{\log\sigma}: -\alpha + k\delta\sigma\,\varepsilon + k\sigma^2\,\varepsilon^2\\
-# \text{without the score:}\quad & \partial_\mu: k\delta + \big(k\sigma - \tfrac\alpha\sigma\big)\,\varepsilon
+# \text{Eq. 13:}\quad & \partial_\mu: k\delta + k\sigma\,\varepsilon,
+#   && \partial_{\log\sigma}: -\alpha + k\delta\sigma\,\varepsilon + k\sigma^2\,\varepsilon^2\\
+# \text{no score:}\quad & \partial_\mu: k\delta + \big(k\sigma - \tfrac\alpha\sigma\big)\,\varepsilon,
 #   && \partial_{\log\sigma}: k\delta\sigma\,\varepsilon + (k\sigma^2-\alpha)\,\varepsilon^2
 # \end{aligned}$$
 #
@@ -432,7 +441,7 @@ def variances(k, sigma, alpha):
 check_exercise("variances", variances)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def variances(k, sigma, alpha):
     eq13_factor = k * sigma
     without_score = k * sigma - alpha / sigma
@@ -611,10 +620,8 @@ figure.tight_layout()
 #   unbiased; its variance is smaller iff $\tau = k\sigma^2/\alpha > \tfrac12$ (for a parabola), and zero at
 #   the optimum.
 # * $\nabla_\theta\log\pi$ in the place of $\nabla_\theta f$ is no gradient of anything useful: it drifts off.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 tick = policy.detach()
 right = exact_gradient(tick, objective)
 claim("total derivative of log π by μ: 0", total[0], 0.0, 1e-12)

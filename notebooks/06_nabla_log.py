@@ -40,11 +40,6 @@
 # >   [gradient-estimators-in-stochastic-computation-graphs, issue 1](https://github.com/thiagopbueno/gradient-estimators-in-stochastic-computation-graphs/issues/1)
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import math
 from functools import partial
 
@@ -72,7 +67,7 @@ from estimators import (
     vargrad,
 )
 from estimators.gradients import row_gradients, rows
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures import baseline_curves, descents
 from nabla.figures import variance_bars
 
@@ -126,7 +121,7 @@ def nabla_log(policy, objective, rng):
 check_exercise("nabla_log", nabla_log)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def nabla_log(policy, objective, rng):
     a = policy.sample(1, rng)  # [1, *batch, d], numbers
     weight = objective.cost(policy, a).detach()
@@ -196,7 +191,7 @@ def best_constant(cost, score):
 check_exercise("best_constant", best_constant)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def best_constant(cost, score):
     return (cost * score**2).sum() / (score**2).sum()
 
@@ -282,7 +277,7 @@ def others(cost):
 check_exercise("others", others)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def others(cost):
     n = len(cost)
     return (cost.sum() - cost) / (n - 1)
@@ -319,8 +314,13 @@ for n in (2, 4, 16):
         for f in (biased, one_out)
     )
     factor[n] = (g / h)[:, 0]
-    print(f"n = {n:2d}: batch mean / leave-one-out =", end=" ")
-    print(f"{float(factor[n].min()):.6f} … {float(factor[n].max()):.6f}")
+Table(
+    ("n", "batch mean / leave-one-out, least", "greatest of 1000"),
+    [
+        (n, f"{float(f.min()):.6f}", f"{float(f.max()):.6f}")
+        for n, f in factor.items()
+    ],
+)
 
 # %% [markdown]
 # ### Exercise 4 · repair it  (★★, 8 minutes)
@@ -341,7 +341,7 @@ def repaired(policy, objective, rng):
 check_exercise("repaired", repaired)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def repaired(policy, objective, rng):
     n = 2
     a = policy.sample(n, rng)
@@ -407,10 +407,8 @@ figure.tight_layout()
 # * A baseline may not see its own action. The best constant is $\mathbb E[c\,s^2]/\mathbb E[s^2]$, one for each
 #   parameter.
 # * The batch mean is leave-one-out times $1 - \tfrac1n$: biased, and repaired by $\tfrac n{n-1}$.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 claim("J has arrived", J[-1], best, fast(0.1, 0.05))
 claim("J fell", J[0] - J[-1] > 1)
 claim("the surrogate rose meanwhile", loss[-1] > loss[0])

@@ -44,11 +44,6 @@
 # >   [blackbirds, issue 53](https://github.com/arnauqb/blackbirds/issues/53)
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import math
 
 import matplotlib.pyplot as plt
@@ -63,7 +58,7 @@ from estimators import (
     measure,
     per_sample_gradients,
 )
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures import estimator_lines, plain
 from nabla.course.figures.fig07 import ratio_dots
 from nabla.family import load_family
@@ -110,7 +105,7 @@ def variance_with_error(g, exact):
 check_exercise("variance_with_error", variance_with_error)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def variance_with_error(g, exact):
     squares = (g - exact) ** 2
     return squares.mean(), squares.std() / math.sqrt(len(g))
@@ -152,13 +147,15 @@ for name in names:
     )
     cell = catalogue[name], report.policy, report.objective
     exact_variance[name], _ = exactly(cell, "variance", "total")
-    r = reports[-1]
-    print(
-        f"{name:30s} {r.total_variance:8.3f} ± "
-        f"{1.96 * r.total_variance_sem:.3f}   exact"
-        f" {exact_variance[name]:8.4f}   Q evaluations"
-        f" {r.q_evaluations:4.0f}"
+rows = [
+    (
+        r.estimator,
+        f"{r.total_variance:.3f} ± {1.96 * r.total_variance_sem:.3f}",
+        f"{exact_variance[r.estimator]:.4f}",
+        f"{r.q_evaluations:.0f}",
     )
+    for r in reports
+]
 figure, axes = plt.subplots(1, 2, figsize=(11, 3.6))
 variance_bars(axes[0], reports)
 variance_bars(axes[1], reports, per_q=True)
@@ -166,6 +163,7 @@ axes[0].set_xlim(0.3, 30)
 axes[1].set_xlim(0.3, 3000)
 axes[1].tick_params(labelleft=False)
 figure.tight_layout()
+Table(("", "variance, measured", "exact", "Q evaluations"), rows)
 
 # %% [markdown]
 # Two things to keep. `finite_difference` (its bias is $O(h^2)$, here far below the noise) has exactly
@@ -181,8 +179,13 @@ too_narrow = {
     / (r.total_variance * math.sqrt(2 / r.estimates))
     for r in reports
 }
-for name in ("reparameterization", "score_function"):
-    print(f"{name:30s} {too_narrow[name]:.1f} times too narrow")
+Table(
+    ("", "the textbook interval is too narrow"),
+    [
+        (name, f"{too_narrow[name]:.1f} times")
+        for name in ("reparameterization", "score_function")
+    ],
+)
 
 # %% [markdown]
 # ## 2 · Count what it costs
@@ -215,21 +218,23 @@ def what_a_budget_buys(variance, cost, budget):
 check_exercise("what_a_budget_buys", what_a_budget_buys)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def what_a_budget_buys(variance, cost, budget):
     n = math.floor(budget / cost)
     return n, variance / n
 
 
 # %%
-money = 256
-for r in sorted(
-    reports, key=lambda r: r.total_variance * r.q_evaluations
-):
+money, bought = 256, []
+for r in reports:
     n, v = what_a_budget_buys(
         exact_variance[r.estimator], r.q_evaluations, money
     )
-    print(f"{r.estimator:30s} {n:4d} estimates: variance {v:.4f}")
+    bought.append((v, r.estimator, n))
+Table(
+    ("256 evaluations of Q buy", "estimates", "variance of their mean"),
+    [(name, n, f"{v:.4f}") for v, name, n in sorted(bought)],
+)
 
 # %% [markdown]
 # ## 3 · The two second moments
@@ -251,8 +256,9 @@ for r in sorted(
 # $$\mathbb E[\varepsilon^2F^2] = \mathbb E[F^2] + 2\,\mathbb E[\varepsilon FF']
 #   = \mathbb E[F^2] + 2\,\mathbb E[F'^2] + 2\,\mathbb E[FF''] .$$
 #
-# And a baseline turns $\mathbb E[F^2\varepsilon^2]$ into $\mathbb E[F^2\varepsilon^2] - 2b\,\mathbb E[F\varepsilon^2]
-# + b^2$, which is least at $b^* = \mathbb E[F\varepsilon^2]$. Stein's lemma once more, twice:
+# And a baseline turns $\mathbb E[F^2\varepsilon^2]$ into
+# $\mathbb E[F^2\varepsilon^2] - 2b\,\mathbb E[F\varepsilon^2] + b^2$, which is least at
+# $b^* = \mathbb E[F\varepsilon^2]$. Stein's lemma once more, twice:
 # $b^* = \mathbb E[F] + \mathbb E[F'']$ — not the mean of the cost, but the mean *plus its curvature*.
 #
 # ### Exercise 3 · three second moments  (★★, 10 minutes)
@@ -277,7 +283,7 @@ def second_moments(w, F, dF, ddF):
 check_exercise("second_moments", second_moments)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def second_moments(w, F, dF, ddF):
     path = w @ dF**2
     score = w @ (F**2) + 2 * path + 2 * (w @ (F * ddF))
@@ -336,8 +342,8 @@ figure.tight_layout()
 # $$\begin{aligned}
 # \mathbb E[F'^2] &= \int (u'v + uv')^2\varphi
 #   = \int u^2v'^2\varphi + \int (u'\varphi)\,(uv^2)' \\
-#   &= \int u^2v'^2\varphi - \int (u'\varphi)'\,uv^2
-#   \;\ge\; \tfrac29\int \varepsilon^2(uv)^2\varphi
+#   &= \int u^2v'^2\varphi - \int (u'\varphi)'\,uv^2 \\
+#   &\ge \tfrac29\int \varepsilon^2(uv)^2\varphi
 #   = \tfrac29\,\mathbb E\big[(F - F(0))^2\varepsilon^2\big] .
 # \end{aligned}$$
 #
@@ -413,17 +419,15 @@ slider(draw_waves, phase=(0.0, 0.5, 0.05, 0.25))
 # %%
 jump = build("step", alpha=0.0)
 truth = jump.gradient()["mu"].item()
+at_jump = {}
 for name in ("reparameterization", "score_function"):
-    mean, variance = exact_moments(
-        catalogue[name], jump.policy, jump.objective
-    )
-    print(
-        f"{name:20s} mean {float(mean['mu']):+.4f}"
-        f"   variance {float(variance['mu']):.4f}"
-    )
-    if name == "reparameterization":
-        silent = float(mean["mu"]), float(variance["mu"])
-print(f"{'exact':20s} mean {truth:+.4f}")
+    moments = exact_moments(catalogue[name], jump.policy, jump.objective)
+    at_jump[name] = [float(x["mu"]) for x in moments]
+silent = tuple(at_jump["reparameterization"])
+rows = [
+    (name, f"{m:+.4f}", f"{v:.4f}") for name, (m, v) in at_jump.items()
+]
+Table(("", "mean", "variance"), [*rows, ("exact", f"{truth:+.4f}", "")])
 
 # %% [markdown]
 # Zero variance, and zero gradient, where the truth is $-0.48$. **Look at the bias first**
@@ -464,7 +468,7 @@ def nabla_log_variances(k, delta, sigma, alpha):
 check_exercise("nabla_log_variances", nabla_log_variances)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def nabla_log_variances(k, delta, sigma, alpha):
     u2 = (k * delta * sigma) ** 2
     B2 = (k * sigma**2 - alpha) ** 2
@@ -540,9 +544,14 @@ share = {
     }
     for label, m in (("parabola", parabola), ("waves", waves))
 }
-for label, found in share.items():
-    print(label, {n: f"{100 * v:.0f} %" for n, v in found.items()})
 map_figure(waves, "Q = cos(wa), σ = 0.7, α = 0.2: variance for μ")
+Table(
+    ("wins on", *waves.names),
+    [
+        (label, *(f"{100 * v:.0f} %" for v in found.values()))
+        for label, found in share.items()
+    ],
+)
 
 # %% [markdown]
 # ## 8 · The report's own example
@@ -598,15 +607,15 @@ print(f"at φ = 0, Eq. 13 has {factor:.2f} × the variance")
 # says *which coordinate* was to blame.
 
 # %%
+rows, tau = [], 1.6
 for D in (1, 2, 6, 17):
-    tau = 1.6
     v = theory.quadratic_critic(0.0, 1.0, tau, 1.0, D)
     r = v["score_function_optimal"]["mu"] / v["reparameterization"]["mu"]
     half = math.sqrt(2 / (D + 2))
-    print(
-        f"D = {D:2d}: {r:.3f} × at τ = {tau};"
-        f" nabla-log wins while |1 − 1/τ| < {half:.2f}"
-    )
+    rows.append((D, f"{r:.3f}", f"|1 − 1/τ| < {half:.2f}"))
+Table(
+    ("D", "variance over Eq. 13's, τ = 1.6", "nabla-log wins while"), rows
+)
 
 # %% [markdown]
 # ## Summary: an answer to the open question
@@ -626,10 +635,8 @@ for D in (1, 2, 6, 17):
 #
 # And before any of it: bias first (a jump makes reparameterization silently wrong), then variance × cost,
 # with an error bar.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 for r in reports:
     wanted = exact_variance[r.estimator]
     within = 5 * r.total_variance_sem + 1e-3

@@ -47,11 +47,6 @@
 # >   [tensorflow-probability, issue 1598](https://github.com/tensorflow/probability/issues/1598)
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import math
 from functools import partial
 
@@ -79,7 +74,7 @@ from estimators.checking.slips import (
     marginal_cdfs,
     path_of_drawn_component,
 )
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures import estimator_lines
 from nabla.course.figures.fig08 import (
     bias_and_noise,
@@ -124,10 +119,20 @@ naive = measure(
     estimates=fast(20_000, 100_000),
     rng=Noise(0),
 )
-for name in ("logits", "mu", "log_std"):
-    mean = [round(x, 3) for x in naive.mean[name].flatten().tolist()]
-    exact = [round(x, 3) for x in right[name].flatten().tolist()]
-    print(f"{name:8s} naive {mean}   exact {exact}")
+Table(
+    ("by", "naive, k = 1", "k = 2", "exact, k = 1", "k = 2"),
+    [
+        (
+            name,
+            *(
+                f"{x:+.3f}"
+                for g in (naive.mean, right)
+                for x in g[name].flatten().tolist()
+            ),
+        )
+        for name in ("logits", "mu", "log_std")
+    ],
+)
 
 # %% [markdown]
 # Zero: what comes through $\log\pi$ at a fixed action is the score, and a score has mean zero. **The weights
@@ -152,7 +157,7 @@ def mixture_weight_gradient(w, values):
 check_exercise("mixture_weight_gradient", mixture_weight_gradient)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def mixture_weight_gradient(w, values):
     return w * (values - (w * values).sum())
 
@@ -209,7 +214,7 @@ def implicit_path(w, mu, sigma, a):
 check_exercise("implicit_path", implicit_path)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def implicit_path(w, mu, sigma, a):
     z = (a - mu) / sigma
     joint = w * np.exp(-(z**2) / 2) / (sigma * math.sqrt(2 * math.pi))
@@ -249,15 +254,19 @@ for i in range(3):
             2 * h
         )
 path = implicit_path(w0, mu0, sigma0, a0)
-for name, mine, theirs in zip(
+both = zip(
     ("logits", "μ", "log σ"),
     (path[2], *path[:2]),
     differences,
     strict=True,
-):
-    print(
-        f"∂a/∂{name:7s} {mine.round(6)}   differences {theirs.round(6)}"
-    )
+)
+Table(
+    ("∂a/∂", "implicit, k = 1", "k = 2", "differences, k = 1", "k = 2"),
+    [
+        (name, *(f"{x:+.6f}" for x in (*mine, *theirs)))
+        for name, mine, theirs in both
+    ],
+)
 
 # %% [markdown]
 # `Mixture.rsample` of this workbench is that formula. So the sentence of the report, and of the issue, is
@@ -295,7 +304,7 @@ def weights_given(w, mu, sigma, a):
 check_exercise("weights_given", weights_given)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def weights_given(w, mu, sigma, a):
     joint = w * np.exp(-(((a - mu) / sigma) ** 2) / 2) / sigma
     return joint / joint.sum()
@@ -385,7 +394,7 @@ def marginal_loss(policy, objective, rng):
 check_exercise("marginal_loss", marginal_loss)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def marginal_loss(policy, objective, rng):
     a = policy.components.rsample(1, rng)[0]  # [*batch, K, d]
     cost = objective.cost(policy, a.movedim(-2, 0))  # [K, *batch]
@@ -424,10 +433,12 @@ slider(draw_gap, m=(0.5, 5.0, 0.25, 3.0))
 # How bad is it? Take $Q$ linear, so that the estimate is $\partial a/\partial w$ itself (up to its sign), and
 # look at its second moment. In the gap $\pi(a) = \varphi(m)\,e^{-a^2/2}\cosh(ma)$, and (Laplace)
 #
-# $$\mathbb E\Big[\Big(\frac{\partial a}{\partial w}\Big)^2\Big]
-#   = \int\frac{(\Phi(a+m) - \Phi(a-m))^2}{\pi(a)}\,\mathrm da
-#   \;\approx\; \frac1{\varphi(m)}\int\frac{\mathrm da}{\cosh(ma)}
-#   = \sqrt{2\pi}\,\frac{\pi}{m}\;e^{m^2/2} .$$
+# $$\begin{aligned}
+# \mathbb E\Big[\Big(\frac{\partial a}{\partial w}\Big)^2\Big]
+#   &= \int\frac{(\Phi(a+m) - \Phi(a-m))^2}{\pi(a)}\,\mathrm da \\
+#   &\approx \frac1{\varphi(m)}\int\frac{\mathrm da}{\cosh(ma)}
+#   = \sqrt{2\pi}\,\frac{\pi}{m}\;e^{m^2/2} .
+# \end{aligned}$$
 #
 # Summed out, the estimate is $(m + \varepsilon_1) - (-m + \varepsilon_2)$: **variance 2, whatever $m$ is.**
 # And nabla-log, with score $2\tanh(ma)$, stays below 4. Below: lines are closed forms and one-dimensional
@@ -528,8 +539,10 @@ figure.tight_layout()
 # expectations of the cost*, $\mathbb E_1[c] - \mathbb E_2[c]$, and no derivative of $c$ is in it. That can be
 # had for $\mu$, too. Split $\partial_\mu\pi$ into a positive and a negative part:
 #
-# $$\partial_\mu\,\mathcal N(a;\mu,\sigma^2) = \frac{z}{\sigma}\cdot\frac{\varphi(z)}{\sigma}, \quad z = \frac{a-\mu}\sigma;
-#   \qquad z\,\varphi(z) = \frac{1}{\sqrt{2\pi}}\; z\,e^{-z^2/2}\quad\text{on } z > 0,$$
+# $$\begin{aligned}
+# \partial_\mu\,\mathcal N(a;\mu,\sigma^2) &= \frac{z}{\sigma}\cdot\frac{\varphi(z)}{\sigma}, \quad z = \frac{a-\mu}\sigma; \\
+# z\,\varphi(z) &= \frac{1}{\sqrt{2\pi}}\; z\,e^{-z^2/2}\quad\text{on } z > 0,
+# \end{aligned}$$
 #
 # and $z\,e^{-z^2/2}$ is a density on $z>0$: Rayleigh's, with $P(W > w) = e^{-w^2/2}$. The part on $z<0$ is its
 # mirror image, negative. So
@@ -554,7 +567,7 @@ def weak_derivative(f, mu, sigma, u):
 check_exercise("weak_derivative", weak_derivative)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def weak_derivative(f, mu, sigma, u):
     W = math.sqrt(-2 * math.log(u))
     return (f(mu + sigma * W) - f(mu - sigma * W)) / (
@@ -579,12 +592,16 @@ at_jump = {
     )
     for name in ("reparameterization", "measure_valued", "score_function")
 }
-for name, r in at_jump.items():
-    print(
-        f"{name:20s} mean {float(r.mean['mu']):+.4f}"
-        f"   variance {float(r.variance['mu']):.4f}"
+rows = [
+    (
+        name,
+        f"{float(r.mean['mu']):+.4f}",
+        f"{float(r.variance['mu']):.4f}",
     )
-print(f"{'exact':20s} mean {float(jump.gradient()['mu']):+.4f}")
+    for name, r in at_jump.items()
+]
+rows.append(("exact", f"{float(jump.gradient()['mu']):+.4f}", ""))
+Table(("", "mean", "variance"), rows)
 
 # %% [markdown]
 # Right, with less than a fiftieth of nabla-log's variance: the jump lies a quarter of a $\sigma$ from the mean,
@@ -680,8 +697,6 @@ learned = {
     ),
 }
 final = {name: loss(p) for name, p in learned.items()}
-for name, J in final.items():
-    print(f"{name:22s} KL(π‖h) = {max(J, 0):.4f}")
 grid = torch.linspace(-6, 6, 300, dtype=torch.float64)[:, None]
 figure, ax = plt.subplots(figsize=(8, 3.8))
 densities(
@@ -691,6 +706,10 @@ densities(
     {n: p.log_prob(grid).exp().numpy() for n, p in learned.items()},
 )
 figure.tight_layout()
+Table(
+    ("after training", "KL(π‖h)"),
+    [(name, f"{max(J, 0):.4f}") for name, J in final.items()],
+)
 
 # %% [markdown]
 # ## Summary
@@ -704,10 +723,8 @@ figure.tight_layout()
 # * **Measure-valued**: differences of costs, right for jumps; two evaluations a coordinate. **Gumbel**:
 #   biased, and variance $\sim 1/T$.
 # * A mixture reaches the report's $h$; one Gaussian cannot come closer than $\mathrm{KL} = 0.2265$.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 within = 5 * naive.sem["logits"].numpy()
 claim(
     "naive: no gradient for the weights", naive.mean["logits"], 0, within

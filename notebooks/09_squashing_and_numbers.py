@@ -44,11 +44,6 @@
 # >   [Deep-Reinforcement-Learning-Algorithms-with-PyTorch, issue 21](https://github.com/p-christ/Deep-Reinforcement-Learning-Algorithms-with-PyTorch/issues/21)
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import math
 
 import matplotlib.pyplot as plt
@@ -67,7 +62,7 @@ from estimators import (
     score_function,
     squash,
 )
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures.fig09 import (
     entropy_curve,
     temperatures,
@@ -122,7 +117,7 @@ def log_det(u):
 check_exercise("log_det", log_det)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def log_det(u):
     log_2_cosh = torch.logaddexp(u, -u)
     return 2 * (math.log(2) - log_2_cosh)
@@ -141,8 +136,14 @@ for name, f in forms.items():
     value = f(u)
     (slope,) = torch.autograd.grad(value.sum(), u)
     table[name] = value.tolist(), slope.tolist()
-    print(f"{name:8s} value ", [round(x, 3) for x in table[name][0]])
-    print(f"{'':8s} slope ", [round(x, 3) for x in table[name][1]])
+Table(
+    ("", "", *(f"u = {u:g}" for u in at)),
+    [
+        (name, what, *(f"{x:.3f}" for x in row))
+        for name, both in table.items()
+        for what, row in zip(("value", "slope"), both, strict=True)
+    ],
+)
 
 # %% tags=["figure"]
 u = torch.linspace(0, 14, 281, dtype=torch.float32, requires_grad=True)
@@ -193,7 +194,7 @@ def squashed_cost(log_prob, u, Q, alpha):
 check_exercise("squashed_cost", squashed_cost)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def squashed_cost(log_prob, u, Q, alpha):
     det = 2 * (math.log(2) - torch.logaddexp(u, -u))
     return alpha * (log_prob - det) - Q(torch.tanh(u))
@@ -241,7 +242,10 @@ three_forms(ax, np.arange(steps), paths, "updates", "μ, before the tanh")
 ax.axhline(math.atanh(best), color="black", lw=1, ls="--")
 ax.text(0, math.atanh(best), " best action", va="bottom", fontsize=9)
 figure.tight_layout()
-print({name: round(float(p[-1]), 2) for name, p in paths.items()})
+Table(
+    ("", *paths),
+    [("μ in the end", *(f"{p[-1]:.2f}" for p in paths.values()))],
+)
 
 # %% [markdown]
 # *Naive* is NaN after one update, and says so. *Epsilon* hardly moves, and says nothing: its curve of the
@@ -249,7 +253,7 @@ print({name: round(float(p[-1]), 2) for name, p in paths.items()})
 
 # %%
 Q = lambda a: torch.cos(4 * a).sum(-1)  # noqa: E731
-gradients = {}
+gradients, rows = {}, []
 for mean, sigma in ((0.0, 1.0), (2.0, 2.0), (3.0, 3.0)):
     policy = Gaussian(numbers(mean), numbers(math.log(sigma)))
     right = exact_gradient(policy, squash(Objective(Q, alpha)))
@@ -259,10 +263,9 @@ for mean, sigma in ((0.0, 1.0), (2.0, 2.0), (3.0, 3.0)):
     )
     soft = exact_gradient(policy, shifted)
     gradients[mean] = float(right["log_std"]), float(soft["log_std"])
-    print(
-        f"μ = {mean:g}, σ = {sigma:g}: ∂J/∂log σ ="
-        " {:+.4f}, with epsilon {:+.4f}".format(*gradients[mean])
-    )
+    pair = (f"{g:+.4f}" for g in gradients[mean])
+    rows.append((f"{mean:g}", f"{sigma:g}", *pair))
+Table(("μ", "σ", "∂J/∂log σ", "with epsilon"), rows)
 
 # %% [markdown]
 # ## 5 · How much entropy does a squashed Gaussian have?
@@ -290,7 +293,7 @@ def squashed_entropy(mu, sigma, eps, w):
 check_exercise("squashed_entropy", squashed_entropy)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def squashed_entropy(mu, sigma, eps, w):
     u = mu + sigma * eps
     det = 2 * (math.log(2) - np.logaddexp(u, -u))
@@ -362,8 +365,11 @@ slider(draw_entropy, target=(-3.0, 0.6, 0.2, -1.0))
 # SAC asks for $\mathbb E[Q]$ as large as possible subject to $H(\pi) \ge \bar H$. Give the constraint a price
 # $\alpha \ge 0$. For one state and discrete actions with values $r$,
 #
-# $$g(\alpha) = \max_\pi\; \pi\cdot r + \alpha\big(H(\pi) - \bar H\big)
-#   = \alpha\log\sum_a e^{r_a/\alpha} - \alpha\bar H, \qquad \pi_\alpha = \operatorname{softmax}(r/\alpha)$$
+# $$\begin{aligned}
+# g(\alpha) &= \max_\pi\; \pi\cdot r + \alpha\big(H(\pi) - \bar H\big)
+#   = \alpha\log\sum_a e^{r_a/\alpha} - \alpha\bar H, \\
+# \pi_\alpha &= \operatorname{softmax}(r/\alpha)
+# \end{aligned}$$
 #
 # (03), and the best price minimises $g$. At a maximum the derivative through $\pi_\alpha$ is zero (the envelope
 # theorem), so what is left is the explicit $\alpha$.
@@ -385,7 +391,7 @@ def temperature_slope(r, alpha, target):
 check_exercise("temperature_slope", temperature_slope)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def temperature_slope(r, alpha, target):
     z = (r - r.max()) / alpha
     log_p = z - np.log(np.exp(z).sum())
@@ -417,9 +423,14 @@ figure, ax = plt.subplots(figsize=(7.5, 3.8))
 temperatures(ax, walks, goals, "α")
 ax.set_ylim(0.05, 200)
 figure.tight_layout()
-for name, goal in goals.items():
-    p = constrained_bandit.best_policy(goal, r)
-    print(f"target {name}: α* = {goal:.3f}, π = {p.round(3)}")
+Table(
+    ("target", "α*", "π(1)", "π(2)", "π(3)"),
+    [
+        (name, *(f"{x:.3f}" for x in (goal, *p)))
+        for name, goal in goals.items()
+        for p in [constrained_bandit.best_policy(goal, r)]
+    ],
+)
 
 
 # %%
@@ -434,8 +445,10 @@ def best_share(actions, target):
 
 
 at_most = {n: best_share(n, 0.98 * math.log(n)) for n in (2, 4, 18)}
-for n, p in at_most.items():
-    print(f"{n:2d} actions, 0.98 log {n}: P(best) ≤ {p:.3f}")
+Table(
+    ("target", "actions", "P(best) at most"),
+    [(f"0.98 log {n}", n, f"{p:.3f}") for n, p in at_most.items()],
+)
 
 # %% [markdown]
 # $0.98\log|A|$ is nearly uniform: with two actions the best one gets 58 %, with eighteen 15 %. So the person
@@ -447,8 +460,10 @@ for n, p in at_most.items():
 #
 # For finitely many actions the expectation is a sum, and there is nothing to estimate:
 #
-# $$J = \sum_a \pi(a)\,\big[\alpha\log\pi(a) - Q(a)\big] = \pi^\top(\alpha\log\pi - Q), \qquad
-#   \frac{\partial J}{\partial\,\text{logit}_k} = \pi_k\big(c_k - \pi^\top c\big),\;\; c = \alpha\log\pi - Q .$$
+# $$\begin{aligned}
+# J &= \sum_a \pi(a)\,\big[\alpha\log\pi(a) - Q(a)\big] = \pi^\top(\alpha\log\pi - Q), \\
+# \frac{\partial J}{\partial\,\text{logit}_k} &= \pi_k\big(c_k - \pi^\top c\big),\qquad c = \alpha\log\pi - Q .
+# \end{aligned}$$
 #
 # That is why the inside is multiplied by the probabilities: they are the weights of the expectation that a
 # sample would stand for. (The gradient of the $\alpha\log\pi$ *inside* adds $\alpha\sum\pi\,\nabla\log\pi = 0$.)
@@ -474,7 +489,7 @@ def discrete_loss(policy, objective, rng):
 check_exercise("discrete_loss", discrete_loss)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def discrete_loss(policy, objective, rng):
     a, p = policy.nodes()  # [A, *batch]
     return (p * objective.cost(policy, a)).sum(0)
@@ -484,14 +499,14 @@ def discrete_loss(policy, objective, rng):
 arms = Categorical(numbers(0.3, -0.5, 0.1, 0.4))
 reward = numbers(1.0, 0.2, -0.7, 0.5)
 bandit = Objective(lambda a: reward[a], 0.3)
-spread = {}
+spread, rows = {}, []
 for f in (discrete_loss, score_function):
     mean, variance = exact_moments(f, arms, bandit)
     spread[f.__name__] = float(variance["logits"].sum())
-    print(
-        f"{f.__name__:15s} mean {mean['logits'].numpy().round(4)}"
-        f"   variance {spread[f.__name__]:.3f}"
-    )
+    means = (f"{x:+.4f}" for x in mean["logits"].tolist())
+    rows.append((f.__name__, *means, f"{spread[f.__name__]:.3f}"))
+logits = [f"mean, logit {i}" for i in range(1, 5)]
+Table(("", *logits, "total variance"), rows)
 
 # %% [markdown]
 # ## Summary
@@ -504,10 +519,8 @@ for f in (discrete_loss, score_function):
 #   with $\sigma = 2.92$. The middle is a minimum as soon as $\sigma^2 > \tfrac12$.
 # * The temperature's slope is $H - \bar H$. $0.98\log|A|$ is nearly uniform; above $\log|A|$, $\alpha\to\infty$.
 # * Discrete actions: $\pi^\top(\alpha\log\pi - Q)$, exact, no variance; a sum, not a mean.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 u = torch.linspace(-300, 300, 1201, dtype=torch.float64)
 claim(
     "log_det is the package's", log_det(u), log_det_tanh(u[:, None]), 1e-9

@@ -42,11 +42,6 @@
 # >   lower? — [jaxrl, pull request 31](https://github.com/ikostrikov/jaxrl/pull/31)
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import inspect
 import math
 import tempfile
@@ -57,7 +52,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures.fig10 import contraction, course_of, lines
 from sac_minimal.config import Config
 from sac_minimal.lineage import FirstSAC, ValueSAC
@@ -128,7 +123,10 @@ for _ in range(8):
     evaluated = soft_action_values(mdp, policy, alpha)
     gaps.append(abs(evaluated - best).max())
     policy = softmax(evaluated / alpha)
-print("distance to the optimum:", [f"{g:.1e}" for g in gaps])
+Table(
+    ("sweep", "distance to the optimum"),
+    [(i, f"{g:.1e}") for i, g in enumerate(gaps, 1)],
+)
 
 # %% [markdown]
 # Three improvements: each is not a step of gradient descent but a whole maximisation, state by state.
@@ -136,9 +134,11 @@ print("distance to the optimum:", [f"{g:.1e}" for g in gaps])
 # A network cannot sweep. It takes one transition $(s, a, r, s')$ from the replay buffer, draws
 # $a' \sim \pi(\cdot|s')$, and moves $Q(s, a)$ towards one draw of the right-hand side, the **target**
 #
-# $$y = r + \gamma\,(1 - \text{terminated})\,
-#   \Big(\min_{i=1,2}\bar Q_i(s', a') - \alpha\log\pi(a'|s')\Big),
-#   \qquad J_Q = \tfrac12\,\mathbb E\big[(Q_i(s, a) - y)^2\big]. \tag{5, 6}$$
+# $$\begin{aligned}
+# y &= r + \gamma\,(1 - \text{terminated})\,
+#   \Big(\min_{i=1,2}\bar Q_i(s', a') - \alpha\log\pi(a'|s')\Big), \\
+# J_Q &= \tfrac12\,\mathbb E\big[(Q_i(s, a) - y)^2\big].
+# \end{aligned} \tag{5, 6}$$
 #
 # Two things in it are new: the minimum (section 2) and the bar (section 3). *Terminated* is the end of the
 # story, where nothing follows; an episode cut off by a time limit is not terminated.
@@ -161,7 +161,7 @@ def soft_target(reward, terminated, q1, q2, log_prob, alpha, gamma):
 check_exercise("soft_target", soft_target)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def soft_target(reward, terminated, q1, q2, log_prob, alpha, gamma):
     soft_value = np.minimum(q1, q2) - alpha * log_prob
     return reward + gamma * (1 - terminated) * soft_value
@@ -175,9 +175,11 @@ def soft_target(reward, terminated, q1, q2, log_prob, alpha, gamma):
 #
 # > **Predict.** The minimum of the two: is it right on average?
 #
-# $$\min(x_1, x_2) = \frac{x_1 + x_2}2 - \frac{|x_1 - x_2|}2 ,\qquad
-#   x_1 - x_2 \sim \mathcal N\big(0,\, 2s^2(1-\rho)\big),\qquad
-#   \mathbb E|x| = \sqrt{2/\pi}\;\operatorname{sd}(x).$$
+# $$\begin{aligned}
+# \min(x_1, x_2) &= \frac{x_1 + x_2}2 - \frac{|x_1 - x_2|}2 , \\
+# x_1 - x_2 &\sim \mathcal N\big(0,\, 2s^2(1-\rho)\big),\qquad
+#   \mathbb E|x| = \sqrt{2/\pi}\;\operatorname{sd}(x).
+# \end{aligned}$$
 #
 # ### Exercise 2 · a pessimist's bias  (★★, 5 minutes)
 
@@ -195,7 +197,7 @@ def twin_bias(s, rho):
 check_exercise("twin_bias", twin_bias)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def twin_bias(s, rho):
     sd_of_difference = s * np.sqrt(2 * (1 - rho))
     return -0.5 * np.sqrt(2 / np.pi) * sd_of_difference
@@ -269,7 +271,7 @@ def half_life(tau):
 check_exercise("half_life", half_life)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def half_life(tau):
     return -math.log(2) / math.log1p(-tau)
 
@@ -320,7 +322,7 @@ def dual_temperature(k, target):
 check_exercise("dual_temperature", dual_temperature)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def dual_temperature(k, target):
     sigma_squared = math.exp(2 * target) / (2 * math.pi * math.e)
     return k * sigma_squared
@@ -499,10 +501,8 @@ figure.tight_layout()
 # * α is the multiplier of an entropy constraint: it moves by $\mathcal H - \bar{\mathcal H}$, of either sign.
 #   α or log α in front changes the step, not the fixed point.
 # * Version 3 drops the network for $V$ and tunes α; with it the settings of one task carry over to others.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 rates = np.array(distance[1:]) / np.array(distance[:-1])
 claim(
     "every sweep contracts by γ or more",

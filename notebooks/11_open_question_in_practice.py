@@ -40,12 +40,8 @@
 # >   [storchastic, issue 14](https://github.com/HEmile/storchastic/issues/14)
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import json
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -54,7 +50,7 @@ import torch
 
 import nabla
 from estimators import Gaussian, Objective, exact_gradient
-from nabla.course import check_exercise, claim
+from nabla.course import Table, check_exercise, claim
 from nabla.course.figures.fig11 import along, told_and_measured
 
 STUDY = Path(nabla.__file__).parents[1] / "studies" / "open_question"
@@ -86,9 +82,12 @@ probes, training, cost = (
 about = json.loads((STUDY / "results" / "about.json").read_text())
 tasks = list(dict.fromkeys(r["task"] for r in probes))
 print(f"{about['date']}, torch {about['torch']}, {about['machine']}")
-for kind in ("probed_runs", "training"):
-    print(f"{kind}: {about[kind]}")
 print(f"{len(probes)} rows of probes, {len(training)} of training")
+kinds = ("probed_runs", "training")
+Table(
+    ("task", "updates, probed", "updates, training"),
+    [(t, *(about[k]["tasks"].get(t, "") for k in kinds)) for t in tasks],
+)
 
 # %% [markdown]
 # ## 2 · Where an actor sits
@@ -134,7 +133,7 @@ def tau_by_stein(grad_Q, eps, sigma, alpha):
 check_exercise("tau_by_stein", tau_by_stein)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def tau_by_stein(grad_Q, eps, sigma, alpha):
     k = -(grad_Q * eps).mean() / sigma
     return k * sigma**2 / alpha
@@ -167,10 +166,10 @@ figure, ax = plt.subplots(figsize=(8.5, 4))
 along(ax, taus, 1.0, "τ, median over states")
 ax.set_title("SAC's policies sit at τ = 1")
 figure.tight_layout()
-for t in tasks:
-    print(
-        f"{t:28s} τ at the last checkpoint {taus[t][1][:, -1].mean():.2f}"
-    )
+Table(
+    ("", "τ at the last checkpoint"),
+    [(t, f"{taus[t][1][:, -1].mean():.2f}") for t in tasks],
+)
 
 # %% [markdown]
 # On all tasks, at all checkpoints, near one: the width follows the critic within a few hundred updates.
@@ -199,7 +198,7 @@ def typical_ratio(one, other):
 check_exercise("typical_ratio", typical_ratio)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def typical_ratio(one, other):
     each_seed = np.median(one / other, axis=1)
     return np.exp(np.log(each_seed).mean())
@@ -242,13 +241,17 @@ ratios = {
     }
     for name in shown
 }
-print("variance for μ of one estimate, Eq. 13's is 1\n")
+print("Variance for μ of one estimate; Eq. 13's is 1.")
 short = [
-    t.split("-")[0].replace("InvertedDouble", "Double") for t in tasks
+    t.split("-")[0].replace("InvertedDouble", "Double ") for t in tasks
 ]
-print(" " * 36 + "".join(f"{t:>15s}" for t in short))
-for name, row in ratios.items():
-    print(f"{name:36s}" + "".join(f"{row[t]:15.3g}" for t in tasks))
+Table(
+    ("", *short),
+    [
+        (name.replace("_", " "), *(f"{row[t]:.3g}" for t in tasks))
+        for name, row in ratios.items()
+    ],
+)
 
 # %% [markdown]
 # The folklore, *“nabla-log has high variance”*, is about the last line: thousands of times worse. With a
@@ -275,13 +278,16 @@ study.variance_figure(probes)
 study.prediction_figure(probes)
 
 # %%
-print("state by state, where the measurement tells them apart:\n")
-for one, other, count, wins, cheap, told, off in study.winners(probes):
-    print(
-        f"{one} against {other}: it wins {wins / count:.0%}, × Q "
-        f"{cheap / count:.0%}; foretold {told / count:.0%} "
-        f"(the ratio within × {np.exp(off):.1f})"
+print("State by state, where the measurement tells them apart.")
+rows = [
+    (
+        other.replace("_", " "),
+        *(f"{x / count:.0%}" for x in (wins, cheap, told)),
+        f"× {np.exp(off):.1f}",
     )
+    for _, other, count, wins, cheap, told, off in study.winners(probes)
+]
+Table(("Eq. 13 against", "wins", "× Q", "foretold", "ratio within"), rows)
 
 # %% [markdown]
 # *Who* wins is foretold nearly always. *By how much*, for sticking the landing, is not: a parabola would leave
@@ -313,7 +319,7 @@ def leave_one_out_at(v2, v8, n):
 check_exercise("leave_one_out_at", leave_one_out_at)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def leave_one_out_at(v2, v8, n):
     # v2 = A/2 + B/2,  v8 = A/8 + B/56
     B = (v2 / 4 - v8) / (1 / 8 - 1 / 56)
@@ -364,10 +370,10 @@ for task, arms in ends.items():
     middles = [float(np.mean(v)) for v in arms.values()]
     widest = max(float(np.ptp(v)) for v in arms.values())
     gaps[task] = float(np.ptp(middles)), widest
-    print(
-        f"{task:28s} best and worst arm differ by {gaps[task][0]:.3g}, "
-        f"seeds of one arm by up to {widest:.3g}"
-    )
+Table(
+    ("", "best and worst arm differ by", "seeds of one arm by up to"),
+    [(t, *(f"{x:.3g}" for x in pair)) for t, pair in gaps.items()],
+)
 
 # %% [markdown]
 # On every task seeds of one arm differ by more than the arms. **With three seeds no order can be read off,
@@ -399,10 +405,8 @@ for task, arms in ends.items():
 #
 # So the box's questions: SAC uses `rsample` because it works with one action and no baseline. It is not
 # necessary for low variance; a *baseline* would have done, too.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 cubic = Objective(lambda a: (a - a**2 - 0.1 * a**3).sum(-1), 0.6)
 at_03, log_std = (torch.tensor([x]).double() for x in (0.3, -0.4))
 there = Gaussian(at_03, log_std)

@@ -41,11 +41,6 @@
 # > None of them needs the source code of the estimator. All of them can be answered by running it.
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import math
 from functools import partial
 from statistics import NormalDist
@@ -71,10 +66,10 @@ from estimators import (
     score_function,
     squash,
 )
-from nabla.advise.table import advice, ranking
+from nabla.advise.table import advice, ranks
 from nabla.advise.advising import candidates_for
 from nabla.advise.candidates import Wants
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import Table, check_exercise, claim, fast, slider
 from nabla.course.figures.fig12 import evidence_lines, work_plane
 from toy_problems import Problem
 
@@ -156,7 +151,7 @@ def my_loss(mu, log_std, eps, Q, alpha):
 check_exercise("my_loss", my_loss)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def my_loss(mu, log_std, eps, Q, alpha):
     u = mu + log_std.exp() * eps
     log_prob = Normal(mu, log_std.exp()).log_prob(u).sum(-1)
@@ -210,7 +205,7 @@ def estimates_needed(delta, false_alarm, miss, entries):
 check_exercise("estimates_needed", estimates_needed)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def estimates_needed(delta, false_alarm, miss, entries):
     quantile = NormalDist().inv_cdf
     z_alarm = -quantile(false_alarm / (2 * entries))
@@ -239,10 +234,12 @@ print(f"seen with probability 99 %: a bias of {usual:.2f} s")
 # The mean over the batch contains the cost of the very action that it is subtracted from, so it is no
 # constant. With $n$ actions, and $\bar c = \frac1n\sum_jc_j$,
 #
-# $$\mathbb E\big[(c_i - \bar c)\,\nabla\log\pi(a_i)\big]
-#   = \nabla J - \tfrac1n\,\mathbb E\big[c_i\nabla\log\pi(a_i)\big]
-#     - \tfrac1n\sum_{j\ne i}\underbrace{\mathbb E[c_j]\,\mathbb E[\nabla\log\pi(a_i)]}_{0}
-#   = \Big(1 - \frac1n\Big)\nabla J .$$
+# $$\begin{aligned}
+# \mathbb E\big[(c_i - \bar c)\,\nabla\log\pi(a_i)\big]
+#   &= \nabla J - \tfrac1n\,\mathbb E\big[c_i\nabla\log\pi(a_i)\big] \\
+#   &\quad - \tfrac1n\sum_{j\ne i}\underbrace{\mathbb E[c_j]\,\mathbb E[\nabla\log\pi(a_i)]}_{0}
+#   = \Big(1 - \frac1n\Big)\nabla J .
+# \end{aligned}$$
 #
 # > **Predict.** $n = 2$, $8$, $32$: which of them will be caught, and after how many estimates?
 
@@ -292,9 +289,11 @@ evidence_lines(
     limit,
 )
 figure.tight_layout()
+rows = []
 for name, g in seen.items():
     off, se = g.mean() / exact - 1, g.std() / len(g) ** 0.5 / abs(exact)
-    print(f"{name:22s} ∂J/∂μ off by {off:+.1%} ± {se:.1%}")
+    rows.append((name, f"{off:+.1%} ± {se:.1%}"))
+Table(("", "∂J/∂μ is off by"), rows)
 
 # %% [markdown]
 # A bias grows out of the noise like $\sqrt n$ (thin lines); what is unbiased stays below for ever. With
@@ -305,8 +304,10 @@ verdicts = {
     name: check(f, narrow, plain, delta=DELTA)
     for name, f in suspects.items()
 }
-for name, v in verdicts.items():
-    print(f"{name:22s} {v.status:10s} {v.diagnosis or ''}")
+Table(
+    ("", "status", "diagnosis"),
+    [(name, v.status, v.diagnosis or "") for name, v in verdicts.items()],
+)
 
 # %% [markdown]
 # (With 8 or 32 actions an estimate makes too many draws for nodes; those were sampled, and found out all
@@ -322,7 +323,7 @@ for name, v in verdicts.items():
 # %%
 blind = check(found_loss, policy, squashed, exact=None)
 print(blind.headline)
-print([e.rung for e in blind.evidence])
+print("rungs:", ", ".join(e.rung for e in blind.evidence))
 
 # %% [markdown]
 # And a **network actor over a batch of states**: let the loss take the actor's *outputs*. One row for
@@ -398,7 +399,7 @@ def antithetic(policy, objective, rng):
 check_exercise("antithetic", antithetic)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def antithetic(policy, objective, rng):
     eps = rng.normal(tuple(policy.mu.shape), policy.mu)
     step = policy.log_std.exp() * eps
@@ -416,9 +417,11 @@ two = partial(score_function, n=2)
 assert_unbiased(antithetic, narrow, plain)  # for a test suite
 pair_variance = exact_moments(antithetic, narrow, plain)[1]
 two_variance = exact_moments(two, narrow, plain)[1]
-for name in pair_variance:
-    a, b = float(pair_variance[name]), float(two_variance[name])
-    print(f"{name:8s} antithetic {a:7.3f}, independent {b:7.3f}")
+both = pair_variance, two_variance
+Table(
+    ("variance for", "antithetic", "independent"),
+    [(k, *(f"{float(v[k]):.3f}" for v in both)) for k in both[0]],
+)
 
 # %% [markdown]
 # Good for one parameter, bad for the other, as the parity of the scores said. In a pytest suite
@@ -452,7 +455,7 @@ def variance_within(variance, cost, budget):
 check_exercise("variance_within", variance_within)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def variance_within(variance, cost, budget):
     return variance / math.floor(budget / cost)
 
@@ -476,10 +479,10 @@ ranked = {
     for name, wants in situations.items()
 }
 for name, wants in situations.items():
-    print(f"({name})\n  {advice(ranked[name], wants)}")
+    print(f"({name}) {advice(ranked[name], wants)}\n")
 
 # %%
-print(ranking(ranked["a, ∇Q costs one evaluation"]))
+Table(*ranks(ranked["a, ∇Q costs one evaluation"]))
 
 # %% [markdown]
 # In one dimension four well-placed *values* of $Q$ beat a value and a gradient: measure-valued
@@ -533,10 +536,8 @@ slider(draw_plane, price=(0.0, 10.0, 0.5, 1.0))
 # * Without an exact gradient the score function is the reference. Network actors are checked at their
 #   outputs, a row for each state.
 # * Choose by variance × cost. Which wins depends on what $\nabla Q$ costs, and whether it exists.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 claim("the found loss is biased", verdict.status == "biased")
 fits = verdict.diagnosis == "log_det_forgotten"
 claim("its slip is named", fits)

@@ -58,11 +58,6 @@
 # > or another stood in a place where it did less harm than it would in the actor's loss; there it stands here.
 
 # %% tags=["setup"]
-import sys
-
-if "google.colab" in sys.modules:  # on Colab only: install the workbench
-    get_ipython().system("pip install -q 'nabla-workbench[notebooks]'")
-
 import math
 
 import matplotlib.pyplot as plt
@@ -86,7 +81,7 @@ from estimators import (
     squash,
 )
 from estimators.quadrature import exact_mean
-from nabla.course import check_exercise, claim, fast
+from nabla.course import Table, check_exercise, claim, fast
 from nabla.course.figures.fig13 import landing, two_parts
 
 
@@ -357,11 +352,12 @@ def effect(n):
     return ("length" if abs(x - y) < 1e-6 else "temperature"), x, y
 
 
-effects = {n: effect(n) for n in bugs}
+effects, rows = {n: effect(n) for n in bugs}, []
 for n, (word, x, y) in effects.items():
-    told = "" if math.isnan(x) else f"x = {x:5.2f}, y = {y:5.2f}"
-    guess = {"?": "", word: "✔"}.get(mine[n], f"(you: {mine[n]})")
-    print(f"{n:3d}  {word:12s} {told:20s} {guess}")
+    told = ("", "") if math.isnan(x) else (f"{x:.2f}", f"{y:.2f}")
+    guess = {"?": "", word: "✔"}.get(mine[n], f"you: {mine[n]}")
+    rows.append((n, word, *told, guess))
+Table(("line", "effect", "x", "y", "predicted"), rows)
 
 # %% tags=["figure"]
 figure, ax = plt.subplots(figsize=(6.5, 4.5))
@@ -395,9 +391,13 @@ verdicts = {
     if n not in (5, 9)
 }
 verdicts[5] = check(batch_loss, *cases[5][:2], budget=2**17, delta=0.04)
-for n in sorted(verdicts):
-    v = verdicts[n]
-    print(f"{n:3d}  {v.status:10s} {v.diagnosis or ''}")
+Table(
+    ("line", "status", "diagnosis"),
+    [
+        (n, v.status, v.diagnosis or "")
+        for n, v in sorted(verdicts.items())
+    ],
+)
 
 # %% [markdown]
 # ## 3 · Where each of them ends
@@ -547,7 +547,7 @@ def final_sigma(k, alpha, d):
 check_exercise("final_sigma", final_sigma)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def final_sigma(k, alpha, d):
     temperatures = alpha, 1.0, alpha / d
     return tuple(math.sqrt(t / k) for t in temperatures)
@@ -571,7 +571,7 @@ def entropy_seen(sigma):
 check_exercise("entropy_seen", entropy_seen)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def entropy_seen(sigma):
     normaliser = np.log(sigma * np.sqrt(2 * np.pi))
     return (normaliser + 0.5).sum(), normaliser.sum()
@@ -617,7 +617,7 @@ def mixture_log_prob(logits, log_probs):
 check_exercise("mixture_log_prob", mixture_log_prob)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def mixture_log_prob(logits, log_probs):
     log_w = logits - np.logaddexp.reduce(logits)
     return np.logaddexp.reduce(log_w + log_probs)
@@ -651,7 +651,7 @@ def reviewed(policy, objective, rng):
 check_exercise("reviewed", reviewed)
 
 
-# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+# %% tags=["solution"]
 def reviewed(policy, objective, rng):
     a = policy.rsample(1, rng)
     pi = Normal(policy.mu, policy.log_std.exp())
@@ -674,10 +674,8 @@ def reviewed(policy, objective, rng):
 #
 # The loud bug is the cheapest one. Those that end elsewhere learn, look healthy, and are found by
 # comparing a gradient with what it should be: notebook 12.
-#
-# ### What this notebook said, checked
 
-# %% tags=["claims", "hide-input"]
+# %% tags=["claims"]
 words = {n: word for n, (word, _, _) in effects.items()}
 said = {
     "nothing": (4, 5),

@@ -8,15 +8,17 @@
   const NAMES = ["Eq. 13", "sticking the landing", "score function, best baseline"];
   const nearest = (axis, x) =>
     axis.reduce((best, v, i) => (Math.abs(v - x) < Math.abs(axis[best] - x) ? i : best), 0);
-  const frame = { left: 60, right: 20, top: 15, bottom: 45 };
+  // In pixels of the canvas; where the page shows it small, letters and margins are made larger.
+  const scale = (canvas) => Math.max(1, (0.75 * canvas.width) / canvas.clientWidth);
 
   function plane(canvas, xs, ys, xlabel, ylabel) {
-    const g = canvas.getContext("2d"), { left, right, top, bottom } = frame;
+    const g = canvas.getContext("2d"), k = scale(canvas);
+    const left = 66 * k, right = 20 * k, top = 15 * k, bottom = 45 * k;
     const w = canvas.width - left - right, h = canvas.height - top - bottom;
     const X = (v) => left + (w * (v - xs[0])) / (xs.at(-1) - xs[0]);
     const Y = (v) => top + h - (h * (v - ys[0])) / (ys.at(-1) - ys[0]);
     g.clearRect(0, 0, canvas.width, canvas.height);
-    g.font = "15px sans-serif";
+    g.font = `${15 * k}px sans-serif`;
     const axes = () => {
       g.fillStyle = g.strokeStyle = ink();
       g.lineWidth = 1;
@@ -24,16 +26,16 @@
       g.textAlign = "center";
       for (let i = 0; i <= 4; i++) {
         const v = xs[0] + ((xs.at(-1) - xs[0]) * i) / 4;
-        g.fillText(String(+v.toFixed(2)), X(v), top + h + 18);
+        g.fillText(String(+v.toFixed(2)), X(v), top + h + 18 * k);
       }
-      g.fillText(xlabel, left + w / 2, top + h + 38);
+      g.fillText(xlabel, left + w / 2, top + h + 38 * k);
       g.textAlign = "right";
       for (let i = 0; i <= 4 && ylabel; i++) {
         const v = ys[0] + ((ys.at(-1) - ys[0]) * i) / 4;
-        g.fillText(String(+v.toFixed(2)), left - 8, Y(v) + 5);
+        g.fillText(String(+v.toFixed(2)), left - 8 * k, Y(v) + 5 * k);
       }
       g.save();
-      g.translate(16, top + h / 2);
+      g.translate(13 * k, top + h / 2);
       g.rotate(-Math.PI / 2);
       g.textAlign = "center";
       g.fillText(ylabel, 0, 0);
@@ -104,13 +106,13 @@
     const v = grid[nearest(data.tau, at.tau)][nearest(data.ratio, at.ratio)];
     const g = bars.getContext("2d"), most = Math.max(...v.filter((_, k) => plays(k)));
     g.clearRect(0, 0, bars.width, bars.height);
-    g.font = "16px sans-serif";
+    g.font = `${16 * Math.min(1.6, scale(bars))}px sans-serif`;
     v.forEach((x, k) => {
       if (!plays(k)) return;
       g.fillStyle = `rgb(${COLOURS[k]})`;
-      g.fillRect(0, 62 * k + 26, Math.max(2, (600 * x) / most), 24);
+      g.fillRect(0, 66 * k + 30, Math.max(2, (600 * x) / most), 24);
       g.fillStyle = ink();
-      g.fillText(`${NAMES[k]}: ${x.toFixed(3)}`, 0, 62 * k + 19);
+      g.fillText(`${NAMES[k]}: ${x.toFixed(3)}`, 0, 66 * k + 22);
     });
     says.textContent = `Least variance at |μ − m|/σ = ${at.ratio}, τ = ${at.tau}: ${NAMES[ranked(v)[0]]}`;
   }

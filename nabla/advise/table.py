@@ -26,6 +26,11 @@ def print_advice(
 
 
 def ranking(ranked: list[Candidate]) -> str:
+    return render(*ranks(ranked))
+
+
+def ranks(ranked: list[Candidate]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: the best first."""
     rows = []
     for c in ranked:
         ratio, low, high = lead(ranked[0], c, len(ranked))
@@ -35,7 +40,7 @@ def ranking(ranked: list[Candidate]) -> str:
         costs = [f"{c.cost:.3g}", f"{c.work:.3g}", "1" if c is ranked[0] else relative]
         rows.append([c.name, variance, *counted, *costs])
     header = ["estimator", "variance (95 %)", "Q evals", "∇Q", "cost", "var × cost", "of the best"]
-    return render(header, rows)
+    return header, rows
 
 
 def advice(ranked: list[Candidate], wants: Wants) -> str:
