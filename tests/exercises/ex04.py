@@ -145,7 +145,7 @@ WRONG = {
         (_sampled, "bias", "detached_cost"),
         (_scored, "variance", "score_function"),
         (_both, "bias", "attached_action"),
-        (_by_hand(n=2), "bias", None),
+        (_by_hand(n=2), "variance", "averaged"),
         (_by_hand(total="all"), "shape", "batch_averaged"),
     ],
 }

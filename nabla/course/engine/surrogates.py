@@ -3,7 +3,7 @@ check takes less than a second and cannot fail by chance.
 
     to do → shape → graph → bias → variance → done
 
-A wrong mean is matched to the slips of the exercise and then to those that every check knows
+An exercise in one dimension is judged there, and then in two (`coordinates`). A wrong mean is matched to the slips of the exercise and then to those that every check knows
 (`estimators.checking.diagnosis`); a right mean with another variance to the other methods.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from estimators import Categorical, Estimator, Noise, Objective, Policy, TooManyNodes
+from estimators import Estimator, Noise, Objective, Policy, TooManyNodes
 from estimators.checking.contract import examine
 from estimators.checking.diagnosis import diagnose
 from estimators.checking.faults import Fault
@@ -21,14 +21,16 @@ from estimators.checking.meanings import MEANINGS
 from estimators.checking.measured import Measured
 from estimators.checking.subjects import subject
 from estimators.globals import preserved_globals
-from estimators.gradients import flat, labels, rows
+from estimators.gradients import flat, labels
 from estimators.quadrature import Exact, exact_gradient, exact_mean
+from nabla.course.engine.coordinates import grid_mean, slips, widened
 from nabla.course.engine.findings import Answer, Finding, Slip, attempt
 
 Problem = tuple[Policy, Objective]
 TOLERANCE = 1e-9
 EVALUATIONS = 2**19
 AGREES = 1e-6  # of the largest entry
+BATCHES = ((4,), (2, 3))  # shapes of the batches of policies that an answer is tried on
 STEPS = ("to do", "shape", "graph", "bias", "variance", "done")
 
 
@@ -40,15 +42,15 @@ def as_it_is(answer: Answer) -> Estimator:
 class Surrogate:
     """An exercise whose answer is estimator(policy, objective, rng) -> surrogate [*batch].
 
-    reference: the right one; None where every unbiased estimator is right. problems: where it is
-    tried; each must be within reach of nodes in well under a second (one or two scalar draws; try
-    it), with a Q that takes any d: shapes are tried in twice the dimensions, too. slips: wrong
+    reference: the right one. problems: where it is tried; each must be within reach of nodes in
+    well under a second (one or two scalar draws; try it), with a Q that takes any d and couples
+    coordinates that differ: those of one dimension are tried in two as well. slips: wrong
     ones by key; methods: unbiased ones that are not what is asked for. hints: for the keys of
     `estimators.checking.meanings.MEANINGS`. adapt: makes an estimator of an answer of another
     form; it may raise Unfit on a wrong shape.
     """
 
-    reference: Estimator | None
+    reference: Estimator
     problems: Sequence[Problem]
     tested: str
     slips: Mapping[str, Slip] = field(default_factory=dict)
@@ -62,23 +64,26 @@ class Surrogate:
             return self._examine(self.adapt(answer))
 
     def _examine(self, estimator: Estimator) -> Finding:
-        policy, objective = self.problems[0]
-        for there in (policy, widened(policy)):
-            finding = _shape(estimator, there, objective)
-            if finding is not None:
-                return finding
-        finding, n = self._graph(estimator, policy, objective)
+        problems = list(self.problems)
+        wide = [(widened(p), o) for p, o in problems if p.dim == 1 and not p.discrete]
+        for policy, objective in [problems[0], *wide[:1]]:
+            for batch in BATCHES:
+                finding = _shape(estimator, copied(policy, batch), objective)
+                if finding is not None:
+                    return finding
+        finding, n = self._graph(estimator, *problems[0])
         if finding is not None:
             return finding
         try:
-            for policy, objective in self.problems:
-                finding = self._bias(estimator, policy, objective, n)
-                if finding is not None:
-                    return finding
-            for policy, objective in self.problems if self.reference else ():
-                finding = self._variance(estimator, policy, objective)
-                if finding is not None:
-                    return finding
+            for tried in (problems, wide):
+                for policy, objective in tried:
+                    finding = self._bias(estimator, policy, objective, n)
+                    if finding is not None:
+                        return finding
+                for policy, objective in tried:
+                    finding = self._variance(estimator, policy, objective)
+                    if finding is not None:
+                        return finding
         except TooManyNodes as error:
             text = (
                 f"it draws more noise than can be followed exactly ({error}); fewer actions will do"
@@ -99,15 +104,16 @@ class Surrogate:
     def _bias(
         self, estimator: Estimator, policy: Policy, objective: Objective, n: int | None
     ) -> Finding | None:
-        exact = exact_gradient(policy, objective)
+        exact = self._exact(policy, objective)
         mean = _mean(estimator, policy, objective)
         if _agree(mean, exact):
             return None
         key, hints = self._slip(estimator, mean, policy, objective, exact, n)
         gap = flat(mean) - flat(exact)
         worst = int(gap.abs().argmax())
+        where = f" in {policy.dim} dimensions" if policy.dim > 1 else ""
         text = (
-            f"biased: the mean of ∂J/∂{labels(exact)[worst]} is off by {float(gap[worst]):+.4g} "
+            f"biased{where}: the mean of ∂J/∂{labels(exact)[worst]} is off by {float(gap[worst]):+.4g} "
             f"(mean {_zero(float(flat(mean)[worst])):+.4g})"
         )
         return Finding("bias", text, key, hints)
@@ -131,6 +137,9 @@ class Surrogate:
             same.sort(key=lambda key: not _agree(mine, self._of(key, policy, objective, exact)))
         if same:
             return same[0], self.slips[same[0]].hints
+        for key, (slip, hints) in slips(self.reference).items() if policy.dim > 1 else ():
+            if _agree(mean, _mean(slip, policy, objective)):
+                return key, hints
         error = torch.full_like(flat(mean), mean.error + exact.error + 1e-12)
         measured = Measured(flat(mean) - flat(exact), error, flat(exact), n=n)
         found = diagnose(measured, policy, objective)
@@ -139,14 +148,19 @@ class Surrogate:
         key = found[0]
         return key, self.hints.get(key, (f"This is the mean of a known slip: {MEANINGS[key]}.",))
 
+    def _exact(self, policy: Policy, objective: Objective) -> Exact:
+        """∇J; on a grid what the reference says, whose nodes are as good."""
+        if policy.dim > 1:
+            return grid_mean(self.reference, policy, objective)
+        return exact_gradient(policy, objective)
+
     def _of(self, key: str, policy: Policy, objective: Objective, exact: Exact) -> Exact:
         return _second(self.adapt(self.slips[key].answer), policy, objective, exact)
 
     def _variance(
         self, estimator: Estimator, policy: Policy, objective: Objective
     ) -> Finding | None:
-        assert self.reference is not None
-        exact = exact_gradient(policy, objective)
+        exact = self._exact(policy, objective)
         mine = _second(estimator, policy, objective, exact)
         wanted = _second(self.reference, policy, objective, exact)
         if _agree(mine, wanted):
@@ -155,23 +169,18 @@ class Surrogate:
         for key, method in self.methods.items():
             if _agree(mine, _second(self.adapt(method.answer), policy, objective, exact)):
                 return Finding("variance", text, key, method.hints)
+        n = _fewer(mine, wanted)
+        if n:
+            hint = f"Right, for {n} actions: the mean of {n} draws. Asked for is one draw."
+            return Finding("variance", text, "averaged", (hint,))
         return Finding("variance", text + ": another method")
 
 
-def widened(policy: Policy) -> Policy:
-    """The same policy in twice as many dimensions, to try shapes on."""
-    if isinstance(policy, Categorical):
-        return policy
-    return type(policy)(
-        **{
-            name: p if name == "logits" else torch.cat([p, p + 0.1], -1)
-            for name, p in policy.parameters().items()
-        }
-    )
+def copied(policy: Policy, batch: tuple[int, ...]) -> Policy:
+    return policy.map(lambda p: p.detach().expand(*batch, *p.shape).clone().requires_grad_())
 
 
-def _shape(estimator: Estimator, policy: Policy, objective: Objective) -> Finding | None:
-    copies = rows(policy, 4)
+def _shape(estimator: Estimator, copies: Policy, objective: Objective) -> Finding | None:
     value, finding = attempt(estimator, copies, objective, Noise(0))
     if finding is not None:
         return finding
@@ -192,20 +201,33 @@ def _shape(estimator: Estimator, policy: Policy, objective: Objective) -> Findin
     return None
 
 
-def _mean(estimator: Estimator, policy: Policy, objective: Objective) -> Exact:
-    return exact_mean(estimator, policy, objective, tolerance=TOLERANCE, evaluations=EVALUATIONS)
+def _mean(
+    estimator: Estimator, policy: Policy, objective: Objective, about: Exact | None = None
+) -> Exact:
+    """E[g], or E[(g − about)²]."""
+    if policy.dim > 1:
+        return grid_mean(estimator, policy, objective, about)
+    return exact_mean(
+        estimator, policy, objective, about=about, tolerance=TOLERANCE, evaluations=EVALUATIONS
+    )
 
 
 def _second(estimator: Estimator, policy: Policy, objective: Objective, exact: Exact) -> Exact:
     """E[(g − ∇J)²]: the variance, of an unbiased estimator."""
-    return exact_mean(
-        estimator, policy, objective, about=exact, tolerance=TOLERANCE, evaluations=EVALUATIONS
-    )
+    return _mean(estimator, policy, objective, exact)
 
 
 def _agree(one: Exact, two: Exact) -> bool:
     a, b = flat(one), flat(two)
     return bool(((a - b).abs() <= AGREES * (1 + b.abs().max())).all())
+
+
+def _fewer(mine: Exact, wanted: Exact) -> int:
+    """The n for which the variance is an n-th of what is asked for; 0 if there is none."""
+    ratio = float(flat(wanted).sum() / flat(mine).sum()) if flat(mine).any() else 0.0
+    n = round(ratio)
+    there = n > 1 and bool(((flat(mine) * n - flat(wanted)).abs() <= 1e-4 * flat(wanted)).all())
+    return n if there else 0
 
 
 def _zero(x: float) -> float:

@@ -104,7 +104,6 @@ def _walks(seed: int) -> tuple[list[list[int]], Array]:
     rng = np.random.default_rng(seed)
     walks = [[*rng.integers(0, 4, size=5).tolist(), 4] for _ in range(3)]
     r = rng.normal(size=5)
-    r[-1] = 0
     return [[0, 1, 2, 3, 4], *walks], r
 
 

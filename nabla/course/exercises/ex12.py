@@ -19,7 +19,7 @@ from estimators import (
     squash,
 )
 from nabla.course.engine import Answer, Exercise, Formula, Slip, Surrogate
-from nabla.course.exercises.ex05 import PROBLEMS, lopsided
+from nabla.course.exercises.ex05 import ALL, MOMENTS, PROBLEMS, lopsided
 
 
 def squashed_loss(
@@ -83,9 +83,7 @@ MY_LOSS = Surrogate(
     reference=reparameterization,
     problems=[(policy, squash(objective)) for policy, objective in PROBLEMS],
     adapt=from_loss,
-    tested="shapes and the graph in 1 and 2 dimensions; mean against the exact gradient and "
-    "variance, both by quadrature, for a = tanh u, Q = 0.7a − 0.4a² + 0.3a³ + cos 2a, at two "
-    "(μ, σ, α)",
+    tested=f"{ALL} for a = tanh u, Q = 0.7a − 0.4a² + 0.3a³ + cos 2a, at two (μ, σ, α)",
     slips={
         "log_det_sign": Slip(
             _wrong_sign,
@@ -242,8 +240,7 @@ def _leave_one_out(policy: Gaussian, objective: Objective, rng: Noise) -> Tensor
 ANTITHETIC = Surrogate(
     reference=antithetic,
     problems=PROBLEMS,
-    tested="shapes and the graph in 1 and 2 dimensions; mean against the exact gradient and "
-    "variance, both by quadrature, for Q = 0.7a − 0.4a² + 0.3a³ + cos 2a at two (μ, σ, α)",
+    tested=MOMENTS,
     slips={
         "difference_only": Slip(
             _difference,

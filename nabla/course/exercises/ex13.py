@@ -215,8 +215,8 @@ REVIEWED = Surrogate(
         _problem([-0.7, 0.4], [0.2, -0.3], 0.25),
     ],
     tested="shapes and the graph in 2 and 4 dimensions; mean against the exact gradient and "
-    "variance, both by quadrature, in 2 dimensions, for Q = 0.7a − 0.4a² + 0.3a³ + cos 2a, summed, "
-    "at two (μ, σ, α)",
+    "variance, both by quadrature, in 2 dimensions that feel each other, for Q = 0.7a − 0.4a² + "
+    "0.3a³ + cos 2a, at two (μ, σ, α)",
     slips={
         "mean_over_coordinates": Slip(
             _mean_over_coordinates,

@@ -1,0 +1,253 @@
+"""Which wrong answers the exercises accept: docs/exercise-mutations.md.
+
+Every solution of the notebooks is changed in one place at a time, as a slip of the pen would, and judged
+like an answer. A change that is accepted must be in EQUIVALENT, with the reason why it is no mistake;
+exit status 1 without. Results are kept in out/exercise-mutations.json: it resumes where it stopped, and an
+exercise is judged anew when its solution, its checks or the engine have changed.
+"""
+
+import ast
+import copy
+import hashlib
+import json
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from estimators.files import write_atomically
+from nabla.course import exercise, numbers
+from nabla.course.exercises import exercises
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "out" / "exercise-mutations.json"
+CELL = re.compile(r"^# %%(.*)\n((?:(?!# %%).*\n?)*)", re.MULTILINE)
+
+EQUIVALENT: dict[str, dict[str, str]] = {}  # exercise: {a part of the line that it became: why}
+
+OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+}
+OTHER = {  # the name that is called: what it is taken for
+    "sum": "mean",
+    "mean": "sum",
+    "median": "mean",
+    "max": "min",
+    "minimum": "maximum",
+    "sample": "rsample",
+    "rsample": "sample",
+    "floor": "ceil",
+    "exp": "log",
+    "log1p": "log",
+    "std": "var",
+}
+FIXED = ("np", "math", "torch", "rng", "objective", "alpha")  # nothing to detach, nothing to swap
+
+
+class Solved(NamedTuple):
+    """An exercise as its notebook solves it. setup: what runs before, the imports."""
+
+    number: str
+    name: str
+    setup: str
+    source: str
+
+
+class Mutant(NamedTuple):
+    line: str
+    source: str
+
+
+def solved() -> list[Solved]:
+    found = []
+    for path in sorted((ROOT / "notebooks").glob("[0-9]*.py")):
+        cells = CELL.findall(path.read_text())
+        setup = "\n".join(source for head, source in cells if '"setup"' in head)
+        for (_, asked), (head, source) in zip(cells, cells[1:], strict=False):
+            if '"solution"' in head and asked.startswith("check_exercise("):
+                found.append(Solved(path.name[:2], asked.split('"')[1], setup, source))
+    return found
+
+
+def mutants(source: str) -> list[Mutant]:
+    """Each change of one place of a function's body, once."""
+    tree = ast.parse(source)
+    original = ast.unparse(tree)
+    before = original.splitlines()
+    found = {}
+    for changed in _changes(tree):
+        text = ast.unparse(ast.fix_missing_locations(changed))
+        if text not in (original, *found):
+            after = text.splitlines()
+            differ = [line.strip() for line in after if line not in before]
+            found[text] = Mutant(" ⏎ ".join(differ) or "a line is missing", text)
+    return list(found.values())
+
+
+def _changes(tree: ast.Module) -> Iterator[ast.Module]:
+    """The tree with one node replaced, for every node of the body and each of its slips."""
+    function = tree.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    arguments = [a.arg for a in function.args.args]
+    called = {n.func for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    places = [
+        (i, node)
+        for i, node in enumerate(ast.walk(tree))
+        if any(node in ast.walk(part) for part in function.body)
+    ]
+    for i, node in places:
+        for slip in _slips(node, arguments, called):
+            changed = copy.deepcopy(tree)
+            target = list(ast.walk(changed))[i]
+            for parent in ast.walk(changed):
+                for field, value in ast.iter_fields(parent):
+                    if value is target:
+                        setattr(parent, field, slip)
+                    elif isinstance(value, list) and target in value:
+                        value[value.index(target)] = slip
+            yield changed
+
+
+def _slips(
+    node: ast.AST, arguments: list[str], called: set[ast.expr]
+) -> Iterator[ast.AST]:
+    tensors = {"policy", "log_std"} & set(arguments)  # else .detach() means nothing
+    match node:
+        case ast.BinOp(left=left, op=op, right=right):
+            if type(op) in OPERATORS:
+                yield ast.BinOp(left, OPERATORS[type(op)](), right)
+            yield left  # a term, a factor or a power is missing
+            if not isinstance(op, ast.Pow):
+                yield ast.UnaryOp(ast.USub(), right) if isinstance(op, ast.Sub) else right
+            if isinstance(op, ast.Sub | ast.Div | ast.MatMult):
+                yield ast.BinOp(right, op, left)
+        case ast.UnaryOp(op=ast.USub() | ast.Invert(), operand=operand):
+            yield operand
+        case ast.Constant(value=bool()):
+            yield ast.Constant(not node.value)
+        case ast.Constant(value=int() | float()):
+            yield ast.Constant(node.value + 1)
+            yield ast.Constant(node.value - 1)
+        case ast.Call(func=ast.Attribute(value=owner, attr=name) as function):
+            if name in OTHER:
+                other = ast.Attribute(owner, OTHER[name], ast.Load())
+                yield ast.Call(other, node.args, node.keywords)
+            module = isinstance(owner, ast.Name) and owner.id in ("np", "math", "torch")
+            if module and len(node.args) == 1:
+                yield node.args[0]
+            if not module:
+                yield owner  # .detach(), .exp(), .sum(-1) are missing
+            for i in range(len(node.keywords)):
+                yield ast.Call(function, node.args, node.keywords[:i] + node.keywords[i + 1 :])
+        case ast.Return(value=ast.Tuple(elts=[first, second, *rest])):
+            yield ast.Return(ast.Tuple([second, first, *rest], ast.Load()))
+            yield ast.Return(ast.Tuple([ast.UnaryOp(ast.USub(), first), second, *rest], ast.Load()))
+        case ast.Return(value=ast.expr() as value):
+            yield ast.Return(ast.UnaryOp(ast.USub(), value))
+            for factor in (2, 0.5):
+                yield ast.Return(ast.BinOp(ast.Constant(factor), ast.Mult(), value))
+        case ast.Slice(lower=ast.expr() as lower, upper=None):
+            yield ast.Slice(ast.BinOp(lower, ast.Add(), ast.Constant(1)), None, node.step)
+            yield ast.Slice(lower, ast.UnaryOp(ast.USub(), ast.Constant(1)), node.step)
+        case ast.Name(id=name, ctx=ast.Load()) if node not in called and name not in FIXED:
+            if name in arguments and "policy" not in arguments:
+                at = arguments.index(name)
+                yield ast.Name(arguments[(at + 1) % len(arguments)], ast.Load())
+            if tensors:
+                yield ast.Call(ast.Attribute(node, "detach", ast.Load()), [], [])
+
+
+def function(one: Solved, source: str) -> Callable[..., Any]:
+    namespace: dict[str, Any] = {}
+    exec(one.setup, namespace)
+    exec(source, namespace)
+    return namespace[source.split("(")[0].removeprefix("def ").strip()]
+
+
+def judged(one: Solved, mutant: Mutant) -> dict[str, str | None]:
+    """The step that it stops at, the key of its hint, the line that it became."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            answer = function(one, mutant.source)
+        except Exception as error:  # the change may be of what runs at once
+            return {"step": "shape", "key": None, "text": str(error), "line": mutant.line}
+        found = exercise(one.name).examine(answer)
+    return {"step": found.step, "key": found.key, "text": found.text, "line": mutant.line}
+
+
+def reason(name: str, line: str) -> str:
+    return next((why for part, why in EQUIVALENT.get(name, {}).items() if part in line), "")
+
+
+def results() -> dict[str, Any]:
+    """All of them, by exercise; what is known from before is not judged again."""
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    KEPT.parent.mkdir(exist_ok=True)
+    engine = [p.read_text() for p in sorted((ROOT / "nabla/course/engine").glob("*.py"))]
+    for one in solved():
+        checks = (ROOT / f"nabla/course/exercises/ex{one.number}.py").read_text()
+        shared = (ROOT / "nabla/course/exercises/ex05.py").read_text()
+        this = Path(__file__).read_text().partition("OPERATORS")[2]
+        text = "".join([one.setup, one.source, checks, shared, this, *engine])
+        mark = hashlib.sha256(text.encode()).hexdigest()[:16]
+        if kept.get(one.name, {}).get("mark") != mark:
+            tried = [judged(one, mutant) for mutant in mutants(one.source)]
+            kept[one.name] = {"mark": mark, "number": one.number, "tried": tried}
+            write_atomically(KEPT, json.dumps(kept, ensure_ascii=False, indent=1))
+            done = sum(t["step"] == "done" for t in tried)
+            print(f"{one.number} {one.name}: {len(tried)} changes, {done} accepted", flush=True)
+    names = {name for n in numbers() for name in exercises(n)}
+    return {name: kept[name] for name in kept if name in names}
+
+
+def report(found: dict[str, Any]) -> tuple[str, bool]:
+    tried = [t for each in found.values() for t in each["tried"]]
+    accepted = [(n, t) for n, e in found.items() for t in e["tried"] if t["step"] == "done"]
+    unexplained = [(n, t) for n, t in accepted if not reason(n, t["line"])]
+    refused = len(tried) - len(accepted)
+    named = sum(t["step"] != "done" and bool(t["key"]) for t in tried)
+    lines = [
+        "# What the exercises accept",
+        "",
+        "Made by `python benchmarks/exercise_mutations.py`; do not edit. The solution of every exercise is "
+        "changed in one place at a time (a sign, an operator, sum and mean, a missing term, factor, power "
+        "or call, an index, a constant ± 1, one argument for another, something detached or not) and "
+        "judged as a reader's answer would be.",
+        "",
+        f"{len(tried)} changes: {refused} refused, {named} of them with a hint; {len(accepted)} accepted, "
+        f"of which {len(accepted) - len(unexplained)} are right answers written otherwise (below, with the "
+        f"reason) and {len(unexplained)} are wrong.",
+        "",
+        "| exercise | changes | refused | with a hint | right all the same | wrong and accepted |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, each in found.items():
+        mine = each["tried"]
+        right = [t for t in mine if t["step"] == "done"]
+        wrong = [t for t in right if not reason(name, t["line"])]
+        hints = sum(t["step"] != "done" and bool(t["key"]) for t in mine)
+        counts = (len(mine), len(mine) - len(right), hints, len(right) - len(wrong), len(wrong))
+        lines.append(f"| {each['number']} `{name}` | " + " | ".join(map(str, counts)) + " |")
+    lines += ["", "## Accepted", "", "| exercise | became | why it is right |", "|---|---|---|"]
+    for name, t in accepted:
+        why = reason(name, t["line"]) or "**wrong**"
+        line = t["line"].replace("|", "\\|")
+        lines.append(f"| `{name}` | `{line}` | {why} |")
+    for name, t in unexplained:
+        print(f"{name}: accepts {t['line']}", file=sys.stderr)
+    return "\n".join(lines) + "\n", not unexplained
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    text, good = report(results())
+    write_atomically(ROOT / "docs" / "exercise-mutations.md", text)
+    sys.exit(not good)
