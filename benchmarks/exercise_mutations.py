@@ -1,9 +1,9 @@
 """Which wrong answers the exercises accept: docs/exercise-mutations.md.
 
-Every solution of the notebooks is changed in one place at a time, as a slip of the pen would, and judged
-like an answer. A change that is accepted must be in EQUIVALENT, with the reason why it is no mistake;
-exit status 1 without. Results are kept in out/exercise-mutations.json: it resumes where it stopped, and an
-exercise is judged anew when its solution, its checks or the engine have changed.
+Every solution of the notebooks is changed in one place at a time, as a slip of the pen would, and
+judged like an answer. A change that is accepted must be in EQUIVALENT, with the reason why it is
+no mistake; exit status 1 without. Results are kept in out/exercise-mutations.json: it resumes where
+it stopped, and an exercise is judged anew when its solution, its checks or the engine have changed.
 """
 
 import ast
@@ -14,6 +14,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,13 +22,142 @@ import torch
 
 from estimators.files import write_atomically
 from nabla.course import exercise, numbers
+from nabla.course.engine import Surrogate, coordinates
+from nabla.course.engine.surrogates import as_it_is
 from nabla.course.exercises import exercises
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "out" / "exercise-mutations.json"
 CELL = re.compile(r"^# %%(.*)\n((?:(?!# %%).*\n?)*)", re.MULTILINE)
 
-EQUIVALENT: dict[str, dict[str, str]] = {}  # exercise: {a part of the line that it became: why}
+SQUARED = "a difference that is squared has no sign"
+SHIFT = "a number added to all exponents cancels; these do not overflow"
+SYMMETRIC = "ε and −ε are as likely, and the nodes lie symmetrically"
+A_NUMBER = "what is drawn, or weighed with, is a number already"
+SHAPE = "of the parameter only the shape is used"
+ONE_ACTION = "there is one action: the first is the last, a sum is a mean"
+MEAN_ZERO = "Σ π ∇ log π = 0: the cost's own gradient has mean zero, exactly"
+LISTS = "a list is taken for an array, as everywhere"
+DOT = "a product of two vectors has no order"
+COUNTS = "the lengths are equal"
+EQUIVALENT: dict[str, dict[str, str]] = {  # exercise: {the line that it became: why it is right}
+    "cost": {"z = (mu - a) / sigma": SQUARED},
+    "first_visit": {"return [np.mean(g) for g in returns]": LISTS},
+    "td_step": {"V = V": "the values are right; that the caller's array is lost is not judged"},
+    "td_target_moments": {
+        "mean = V @ P[s]": DOT,
+        "return (r[s] + mean, (V - mean) ** 2 @ P[s])": DOT,
+        "return (r[s] + mean, P[s] @ (mean - V) ** 2)": SQUARED,
+    },
+    "to_go": {"return [sum(rewards[t:]) for t in range(len(rewards))]": LISTS},
+    "trajectory_gradient": {
+        "pi = np.exp(theta) / np.exp(theta).sum(1, keepdims=True)": "of two axes, 1 is the last",
+        "for s, a, w in zip(states, actions, weights, strict=False):": COUNTS,
+    },
+    "best_baseline": {
+        "size = ((np.eye(len(pi)) - pi) ** 2).mean(axis=1)": "a factor of both sums cancels",
+        "size = ((pi - np.eye(len(pi))) ** 2).sum(axis=1)": SQUARED,
+        "size = ((np.eye(len(Q)) - pi) ** 2).sum(axis=1)": COUNTS,
+    },
+    "actor_critic": {
+        "return -(advantage * policy.log_prob(a)).sum(0)": ONE_ACTION,
+        "actions, probabilities = policy.detach().nodes()": A_NUMBER,
+        "a = policy.detach().sample(1, rng)": A_NUMBER,
+        "V = (probabilities.detach() * objective.Q(actions)).sum(0)": A_NUMBER,
+        "advantage = (objective.Q(a) - V.detach()).detach()": A_NUMBER,
+        "V = (probabilities * objective.Q(actions.detach())).sum(0)": A_NUMBER,
+        "advantage = (objective.Q(a.detach()) - V).detach()": A_NUMBER,
+        "return -(advantage.detach() * policy.log_prob(a)).mean(0)": A_NUMBER,
+        "return -(advantage * policy.log_prob(a.detach())).mean(0)": A_NUMBER,
+    },
+    "gaussian_loss": {"mean_Q = -k * ((m - mu) ** 2 + sigma ** 2) / 2": SQUARED},
+    "reverse_slope": {"a = phi - eps": SYMMETRIC},
+    "gaussian_path": {"return (mu + sigma * eps, np.ones(len(mu)), sigma * eps)": COUNTS},
+    "pathwise": {
+        "a = policy.mu - torch.exp(policy.log_std) * eps": SYMMETRIC,
+        "eps = rng.normal(tuple(policy.mu.shape), policy.detach().mu)": SHAPE,
+        "a = policy.mu + torch.exp(policy.log_std) * eps.detach()": A_NUMBER,
+        "eps = rng.normal(tuple(policy.detach().mu.shape), policy.mu)": SHAPE,
+    },
+    "score_term": {
+        "sigma = log_std.detach().exp()": "the formula is not differentiated any more",
+        "return (eps.detach() / sigma, eps ** 2 - 1)": A_NUMBER,
+        "return (eps / sigma.detach(), eps ** 2 - 1)": A_NUMBER,
+        "return (eps / sigma, eps.detach() ** 2 - 1)": A_NUMBER,
+    },
+    "eq13": {
+        "return tuple((alpha * s + bracket * f for s, f in zip(score, grad_f, strict=False)))": COUNTS
+    },
+    "actor_loss": {"return objective.cost(policy, a).sum(0)": ONE_ACTION},
+    "sticking": {
+        "return objective.cost(policy.detach(), a).sum(0)": ONE_ACTION,
+        "return objective.cost(policy.detach().detach(), a).mean(0)": A_NUMBER,
+    },
+    "variances": {"without_score = alpha / sigma - k * sigma": SQUARED},
+    "nabla_log": {
+        "return (weight * policy.log_prob(a)).sum(0)": ONE_ACTION,
+        "a = policy.detach().sample(1, rng)": A_NUMBER,
+        "weight = objective.cost(policy.detach(), a).detach()": A_NUMBER,
+        "weight = objective.cost(policy, a.detach()).detach()": A_NUMBER,
+        "return (weight.detach() * policy.log_prob(a)).mean(0)": A_NUMBER,
+        "return (weight * policy.log_prob(a.detach())).mean(0)": A_NUMBER,
+    },
+    "repaired": {
+        "return n * (n - 1) * surrogate.mean(0)": "n − 1 is 1",
+        "return n * surrogate.mean(0)": "n − 1 is 1",
+        "a = policy.detach().sample(n, rng)": A_NUMBER,
+        "surrogate = (cost.detach() - cost.mean(0)) * policy.log_prob(a)": A_NUMBER,
+        "surrogate = (cost - cost.mean(0)) * policy.log_prob(a.detach())": A_NUMBER,
+        "cost = objective.cost(policy.detach(), a).detach()": A_NUMBER,
+        "cost = objective.cost(policy, a.detach()).detach()": A_NUMBER,
+        "surrogate = (cost - cost.detach().mean(0)) * policy.log_prob(a)": A_NUMBER,
+    },
+    "variance_with_error": {"squares = (exact - g) ** 2": SQUARED},
+    "second_moments": {
+        "path = dF ** 2 @ w": DOT,
+        "baseline = F @ w + w @ ddF": DOT,
+        "baseline = w @ F + ddF @ w": DOT,
+        "score = F ** 2 @ w + 2 * path + 2 * (w @ (F * ddF))": DOT,
+        "score = w @ F ** 2 + 2 * path + 2 * (F * ddF @ w)": DOT,
+    },
+    "nabla_log_variances": {"B2 = (alpha - k * sigma ** 2) ** 2": SQUARED},
+    "implicit_path": {"by_logits = w * (ndtr(z) - ndtr(z) @ w)": DOT},
+    "weights_given": {"joint = w * np.exp(-((mu - a) / sigma) ** 2 / 2) / sigma": SQUARED},
+    "marginal_loss": {"a = policy.components.rsample(1, rng)[-1]": ONE_ACTION},
+    "squashed_entropy": {
+        "u = mu - sigma * eps": SYMMETRIC,
+        "return math.log(sigma) + math.log(2 * math.pi * math.e) / 2 + det @ w": DOT,
+    },
+    "temperature_slope": {
+        "z = (r + r.max()) / alpha": SHIFT,
+        "z = r / alpha": SHIFT,
+        "z = (r - r.min()) / alpha": SHIFT,
+        "return -(log_p @ np.exp(log_p)) - target": DOT,
+    },
+    "discrete_loss": {
+        "return (p * objective.cost(policy.detach(), a)).sum(0)": MEAN_ZERO,
+        "return (p * objective.cost(policy, a.detach())).sum(0)": A_NUMBER,
+    },
+    "my_loss": {
+        "u = mu - log_std.exp() * eps": SYMMETRIC,
+        "u = mu + log_std.exp() * eps.detach()": A_NUMBER,
+    },
+    "antithetic": {
+        "step = policy.log_std.exp() * eps.detach()": A_NUMBER,
+        "eps = rng.normal(tuple(policy.mu.shape), policy.detach().mu)": SHAPE,
+        "cost = objective.cost(policy.detach(), a).detach()": A_NUMBER,
+        "cost = objective.cost(policy, a.detach()).detach()": A_NUMBER,
+        "return (cost.detach() * policy.log_prob(a)).mean(0)": A_NUMBER,
+        "eps = rng.normal(tuple(policy.detach().mu.shape), policy.mu)": SHAPE,
+        "step = policy.detach().log_std.exp() * eps": A_NUMBER,
+        "return (cost * policy.log_prob(a.detach())).mean(0)": A_NUMBER,
+        "a = torch.stack([policy.mu + step.detach(), policy.mu - step]).detach()": A_NUMBER,
+        "a = torch.stack([policy.mu + step, policy.mu - step.detach()]).detach()": A_NUMBER,
+        "a = torch.stack([policy.detach().mu + step, policy.mu - step]).detach()": A_NUMBER,
+        "a = torch.stack([policy.mu + step, policy.detach().mu - step]).detach()": A_NUMBER,
+    },
+    "reviewed": {"return (objective.alpha * log_prob - objective.Q(a))[-1]": ONE_ACTION},
+}
 
 OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub,
@@ -70,7 +200,7 @@ def solved() -> list[Solved]:
     for path in sorted((ROOT / "notebooks").glob("[0-9]*.py")):
         cells = CELL.findall(path.read_text())
         setup = "\n".join(source for head, source in cells if '"setup"' in head)
-        for (_, asked), (head, source) in zip(cells, cells[1:], strict=False):
+        for (_, asked), (head, source) in pairwise(cells):
             if '"solution"' in head and asked.startswith("check_exercise("):
                 found.append(Solved(path.name[:2], asked.split('"')[1], setup, source))
     return found
@@ -115,9 +245,7 @@ def _changes(tree: ast.Module) -> Iterator[ast.Module]:
             yield changed
 
 
-def _slips(
-    node: ast.AST, arguments: list[str], called: set[ast.expr]
-) -> Iterator[ast.AST]:
+def _slips(node: ast.AST, arguments: list[str], called: set[ast.expr]) -> Iterator[ast.AST]:
     tensors = {"policy", "log_std"} & set(arguments)  # else .detach() means nothing
     match node:
         case ast.BinOp(left=left, op=op, right=right):
@@ -184,7 +312,25 @@ def judged(one: Solved, mutant: Mutant) -> dict[str, str | None]:
 
 
 def reason(name: str, line: str) -> str:
-    return next((why for part, why in EQUIVALENT.get(name, {}).items() if part in line), "")
+    return EQUIVALENT.get(name, {}).get(line, "")
+
+
+def together(one: Solved) -> list[dict[str, str | None]]:
+    """The solution with its coordinates put together wrongly: one ε, log π averaged or cut short."""
+    chosen = exercise(one.name)
+    if not isinstance(chosen, Surrogate) or chosen.problems[0][0].discrete:
+        return []
+    if chosen.adapt is not as_it_is:  # of numbers, not of a policy: the changes of its text do it
+        return []
+    solution = function(one, one.source)
+    found = []
+    for key, (answer, _) in coordinates.slips(solution).items():
+        if key != "one_noise" and "policy.log_prob(" not in one.source and ".cost(" not in one.source:
+            continue  # it does not ask the policy for log π
+        finding = chosen.examine(answer)
+        line = f"({key.replace('_', ' ')})"
+        found.append({"step": finding.step, "key": finding.key, "text": "", "line": line})
+    return found
 
 
 def results() -> dict[str, Any]:
@@ -199,7 +345,7 @@ def results() -> dict[str, Any]:
         text = "".join([one.setup, one.source, checks, shared, this, *engine])
         mark = hashlib.sha256(text.encode()).hexdigest()[:16]
         if kept.get(one.name, {}).get("mark") != mark:
-            tried = [judged(one, mutant) for mutant in mutants(one.source)]
+            tried = [judged(one, mutant) for mutant in mutants(one.source)] + together(one)
             kept[one.name] = {"mark": mark, "number": one.number, "tried": tried}
             write_atomically(KEPT, json.dumps(kept, ensure_ascii=False, indent=1))
             done = sum(t["step"] == "done" for t in tried)
@@ -217,14 +363,14 @@ def report(found: dict[str, Any]) -> tuple[str, bool]:
     lines = [
         "# What the exercises accept",
         "",
-        "Made by `python benchmarks/exercise_mutations.py`; do not edit. The solution of every exercise is "
-        "changed in one place at a time (a sign, an operator, sum and mean, a missing term, factor, power "
-        "or call, an index, a constant ± 1, one argument for another, something detached or not) and "
-        "judged as a reader's answer would be.",
+        "Made by `python benchmarks/exercise_mutations.py`; do not edit. The solution of every "
+        "exercise is changed in one place at a time (a sign, an operator, sum and mean, a missing "
+        "term, factor, power or call, an index, a constant ± 1, one argument for another, "
+        "something detached or not, coordinates put together wrongly) and judged as a reader's answer is.",
         "",
-        f"{len(tried)} changes: {refused} refused, {named} of them with a hint; {len(accepted)} accepted, "
-        f"of which {len(accepted) - len(unexplained)} are right answers written otherwise (below, with the "
-        f"reason) and {len(unexplained)} are wrong.",
+        f"{len(tried)} changes: {refused} refused, {named} of them with a hint; {len(accepted)} "
+        f"accepted, of which {len(accepted) - len(unexplained)} are right answers written "
+        f"otherwise (below, with the reason) and {len(unexplained)} are wrong.",
         "",
         "| exercise | changes | refused | with a hint | right all the same | wrong and accepted |",
         "|---|---|---|---|---|---|",

@@ -127,7 +127,7 @@ figure.tight_layout()
 
 # %% tags=["exercise"]
 def bellman_backup(P, r, V):
-    """r(s) + Σ_s' P(s, s') V(s'), for all states at once.
+    """The right side of Bellman's equation, for all states at once.
 
     P: array [S, S], a row for each state left; r, V: arrays [S].
     Returns an array [S].
@@ -227,7 +227,7 @@ figure.tight_layout()
 
 # %% tags=["exercise"]
 def first_visit(episodes, r):
-    """V(s) = mean of r(s_t) + r(s_t+1) + … after the first visit to s.
+    """V(s): the mean return after the first visit to s in an episode.
 
     episodes: lists of state numbers, first to last; r: array [S].
     Returns an array [S]; every state is visited at least once.
@@ -273,7 +273,7 @@ print("with a model ", V.round(3))
 
 # %% tags=["exercise"]
 def td_step(V, s, r, after, rate):
-    """V(s) ← V(s) + rate·(r + V(s') − V(s)).
+    """The values after one step of TD(0): only the state left learns.
 
     V: array [S]; s, after: the state left and the state come to;
     r, rate: numbers. Returns the new array [S].
@@ -380,7 +380,7 @@ figure.tight_layout()
 
 # %% tags=["exercise"]
 def td_target_moments(P, r, V, s):
-    """E[r(s) + V(s')] and Var[r(s) + V(s')] over s' ~ P(s, ·).
+    """Mean and variance of the target r(s) + V(s') over s' ~ P(s, ·).
 
     P: array [S, S]; r, V: arrays [S]; s: a state's number.
     Returns a tuple of two numbers.
@@ -495,7 +495,7 @@ figure.tight_layout()
 
 # %% tags=["exercise"]
 def targets(r, gamma, Q_next, a_next, done):
-    """r + γ Q(s', a') and r + γ max_b Q(s', b), nothing after an end.
+    """The targets of SARSA and of Q-learning; nothing follows an end.
 
     A batch of n transitions. r: [n]; Q_next: Q(s', ·), [n, A];
     a_next: a', whole numbers [n]; done: True where s' is the end, [n].

@@ -166,7 +166,7 @@ def softmax_score(theta, a):
 
 # %% tags=["exercise"]
 def to_go(rewards):
-    """w_t = Σ_{n ≥ t} r_n, for every t.
+    """The reward to go of each step: its own and all later ones.
 
     rewards: array [T]. Returns an array [T].
     """

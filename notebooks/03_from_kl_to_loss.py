@@ -114,7 +114,7 @@ def numbers(*x):
 
 # %% tags=["exercise"]
 def soft_objective(pi, Q, alpha):
-    """E_π[Q(a)] + α H(π), H(π) = −Σ_a π(a) log π(a).
+    """E_π[Q(a)] + α H(π): mean reward, and entropy at the rate α.
 
     pi, Q: arrays [A], all probabilities positive; alpha: a number.
     Returns a number.
@@ -165,7 +165,7 @@ def soft_objective(pi, Q, alpha):
 
 # %% tags=["exercise"]
 def boltzmann(Q, alpha):
-    """softmax(Q/α): exp(Q(a)/α)/Z, for any finite Q.
+    """The best policy at temperature α, for any finite Q.
 
     Q: array [A]; alpha: a number. Returns an array [A].
     """

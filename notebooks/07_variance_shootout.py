@@ -97,10 +97,10 @@ catalogue = CATALOGUE[Gaussian]
 
 # %% tags=["exercise"]
 def variance_with_error(g, exact):
-    """v = mean of (g − exact)², and std[(g − exact)²]/√N.
+    """The variance about the exact gradient, and how well it is known.
 
     g: tensor [N], one parameter's gradient in N draws; exact: its
-    exact value, a number. The std is the one with N − 1.
+    exact value, a number. Standard deviations are those with N − 1.
     Returns a tuple: the variance, its standard error.
     """
     raise NotImplementedError

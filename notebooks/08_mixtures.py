@@ -541,7 +541,7 @@ figure.tight_layout()
 
 # %% tags=["exercise"]
 def weak_derivative(f, mu, sigma, u):
-    """[f(μ + σW) − f(μ − σW)] / (σ√2π), one draw of ∂_μ E[f].
+    """One draw of ∂_μ E[f], measure-valued, from one uniform number.
 
     f: a function of an action; u: uniform on (0, 1). Make the
     Rayleigh number W from u: P(W > w) = exp(−w²/2).

@@ -463,7 +463,7 @@ for n, p in at_most.items():
 
 # %% tags=["exercise"]
 def discrete_loss(policy, objective, rng):
-    """∇J = d/dθ Σ_a π_θ(a) [α log π_θ(a) − Q(a)], exactly.
+    """∇J for finitely many actions, exactly: nothing is drawn.
 
     Returns the surrogate, one number for each policy: [*batch].
     """

@@ -148,7 +148,7 @@ print("distance to the optimum:", [f"{g:.1e}" for g in gaps])
 
 # %% tags=["exercise"]
 def soft_target(reward, terminated, q1, q2, log_prob, alpha, gamma):
-    """y = r + γ(1 − terminated)(min_i Q̄_i(s′, a′) − α log π(a′|s′)).
+    """The critics' target y of SAC, for a batch of transitions.
 
     reward, terminated (0 or 1), q1, q2, log_prob: arrays, a transition
     each; q1, q2 and log_prob are of the next state and action.
@@ -261,7 +261,7 @@ slider(draw_bias, rho=(0.0, 0.95, 0.05, 0.0))
 
 # %% tags=["exercise"]
 def half_life(tau):
-    """Updates after which half of θ̄ is left: (1 − τ)ⁿ = ½."""
+    """Updates after which half of the first θ̄ is left in it."""
     raise NotImplementedError
 
 

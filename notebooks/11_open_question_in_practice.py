@@ -188,9 +188,10 @@ for t in tasks:
 
 # %% tags=["exercise"]
 def typical_ratio(one, other):
-    """exp mean_seeds log median_states (one/other).
+    """How many times as large as `other` is `one`, typically?
 
-    one, other: arrays [seeds, states] of variances. Returns a number.
+    one, other: arrays [seeds, states] of variances. The typical state
+    of each seed, then the geometric mean over seeds: a number.
     """
     raise NotImplementedError
 

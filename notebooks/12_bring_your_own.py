@@ -197,7 +197,7 @@ print(mended)
 
 # %% tags=["exercise"]
 def estimates_needed(delta, false_alarm, miss, entries):
-    """((z_f + z_m)/δ)²: estimates that show a bias of δ s.
+    """How many estimates show a bias of δ s, s their deviation.
 
     false_alarm: of all entries together, on both sides; miss: of an
     entry that is off by δ s. NormalDist().inv_cdf(p) is the point

@@ -605,9 +605,10 @@ def entropy_seen(sigma):
 
 # %% tags=["exercise"]
 def mixture_log_prob(logits, log_probs):
-    """log Σ_k w_k p_k(a), with w = softmax(logits).
+    """log π(a) of a mixture of K components.
 
-    logits, log_probs: arrays [K]; log_probs holds log p_k(a).
+    logits, log_probs: arrays [K]; log_probs holds the components'
+    log densities at a.
     Returns a number.
     """
     raise NotImplementedError

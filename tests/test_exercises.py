@@ -12,7 +12,8 @@ from coursebook import NOTEBOOKS, cells, exercise_cells, tags
 
 from nabla.course import check_exercise, exercise, exercises, numbers
 from nabla.course.engine.findings import attempt
-from nabla.course.engine.formulas import Formula, near, parts
+from nabla.course.engine.formulas import Formula
+from nabla.course.engine.values import near, parts
 
 ANSWERS = {n: importlib.import_module(f"exercises.ex{n}") for n in numbers()}
 NAMES = [(n, name) for n in numbers() for name in exercises(n)]

@@ -127,7 +127,7 @@ WRONG = {
         ),
         (_squares(lambda s, N: (s.std() / N**0.5, s.mean())), "value", "order"),
         (_squares(lambda s, N: s.mean()), "shape", None),
-        (_squares(lambda s, N: (s.sum() / (N - 1), s.var())), "value", None),
+        (_squares(lambda s, N: (s.sum() / (N - 1), s.var())), "value", "fitted_mean"),
     ],
     "what_a_budget_buys": [
         (lambda v, c, b: (b / c, v / (b / c)), "value", "parts_of_an_estimate"),

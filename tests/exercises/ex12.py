@@ -137,7 +137,7 @@ WRONG = {
         (_loss(sign_q=1.0), "bias", "sign_of_q"),
         (_loss(cut="Q"), "bias", "detached_cost"),
         (lambda m, s, e, Q, a: _loss()(m, s, e, Q, a).mean(), "shape", "batch_averaged"),
-        (lambda m, s, e, Q, a: a * Normal(m, s.exp()).log_prob(m + e), "shape", None),
+        (lambda m, s, e, Q, a: a * Normal(m, s.exp()).log_prob(m + e), "shape", "coordinates_kept"),
         (_loss(cut="all"), "bias", "detached_cost"),
         (
             lambda m, s, e, Q, a: _loss()(m.detach(), s.detach(), e, Q, a),

@@ -80,7 +80,7 @@ def with_density(policy: Policy, log_prob: Callable[[Policy, Tensor], Tensor]) -
         def log_prob(self, a: Tensor) -> Tensor:
             return log_prob(kind(**self.parameters()), a)
 
-    return Other(**policy.parameters())  # type: ignore[no-any-return]
+    return Other(**policy.parameters())
 
 
 def averaged(policy: Policy, a: Tensor) -> Tensor:

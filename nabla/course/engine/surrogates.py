@@ -3,7 +3,8 @@ check takes less than a second and cannot fail by chance.
 
     to do → shape → graph → bias → variance → done
 
-An exercise in one dimension is judged there, and then in two (`coordinates`). A wrong mean is matched to the slips of the exercise and then to those that every check knows
+An exercise in one dimension is judged there, and then in two (`coordinates`). A wrong mean is
+matched to the slips of the exercise and then to those that every check knows
 (`estimators.checking.diagnosis`); a right mean with another variance to the other methods.
 """
 
@@ -21,7 +22,7 @@ from estimators.checking.meanings import MEANINGS
 from estimators.checking.measured import Measured
 from estimators.checking.subjects import subject
 from estimators.globals import preserved_globals
-from estimators.gradients import flat, labels
+from estimators.gradients import flat, labels, per_sample_gradients
 from estimators.quadrature import Exact, exact_gradient, exact_mean
 from nabla.course.engine.coordinates import grid_mean, slips, widened
 from nabla.course.engine.findings import Answer, Finding, Slip, attempt
@@ -31,6 +32,18 @@ TOLERANCE = 1e-9
 EVALUATIONS = 2**19
 AGREES = 1e-6  # of the largest entry
 BATCHES = ((4,), (2, 3))  # shapes of the batches of policies that an answer is tried on
+GRAPH = {  # part of a complaint: its key, and a hint
+    "rows are not independent": (
+        "policies_mixed",
+        "A sum or a mean over everything mixes the policies of the batch: name the axis.",
+    ),
+    "global generator": (
+        "not_from_rng",
+        "The noise is given, or comes from rng; torch's own generator is nobody's argument.",
+    ),
+}
+DRAWS = 256  # in which a gradient that is not finite is noticed
+NOT_FINITE = ("Which number overflows, or is the logarithm or the divisor zero?",)
 STEPS = ("to do", "shape", "graph", "bias", "variance", "done")
 
 
@@ -77,7 +90,9 @@ class Surrogate:
         try:
             for tried in (problems, wide):
                 for policy, objective in tried:
-                    finding = self._bias(estimator, policy, objective, n)
+                    finding = self._finite(estimator, policy, objective) or self._bias(
+                        estimator, policy, objective, n
+                    )
                     if finding is not None:
                         return finding
                 for policy, objective in tried:
@@ -99,7 +114,18 @@ class Surrogate:
             return None, examine(checked, policy, objective, Noise(0)).n
         except Fault as fault:
             text, key = fault.complaint
+            for part, (name, hint) in GRAPH.items():
+                if key is None and part in text:
+                    return Finding("graph", text, name, (hint,)), None
             return Finding("graph", text, key, self.hints.get(key or "", ())), None
+
+    def _finite(self, estimator: Estimator, policy: Policy, objective: Objective) -> Finding | None:
+        g = per_sample_gradients(estimator, policy, objective, DRAWS, Noise(0))
+        bad = [k for k, v in g.items() if not v.isfinite().all()]
+        if not bad:
+            return None
+        text = f"the gradient of {' and of '.join(bad)} is not finite at {_at(policy)}"
+        return Finding("bias", text, "not_finite", self.hints.get("not_finite", NOT_FINITE))
 
     def _bias(
         self, estimator: Estimator, policy: Policy, objective: Objective, n: int | None
@@ -111,10 +137,10 @@ class Surrogate:
         key, hints = self._slip(estimator, mean, policy, objective, exact, n)
         gap = flat(mean) - flat(exact)
         worst = int(gap.abs().argmax())
-        where = f" in {policy.dim} dimensions" if policy.dim > 1 else ""
+        where = f"in {policy.dim} dimensions, " if policy.dim > 1 else ""
         text = (
-            f"biased{where}: the mean of ∂J/∂{labels(exact)[worst]} is off by {float(gap[worst]):+.4g} "
-            f"(mean {_zero(float(flat(mean)[worst])):+.4g})"
+            f"biased {where}at {_at(policy)}: the mean of ∂J/∂{labels(exact)[worst]} is off by "
+            f"{float(gap[worst]):+.4g} (mean {_zero(float(flat(mean)[worst])):+.4g})"
         )
         return Finding("bias", text, key, hints)
 
@@ -127,11 +153,7 @@ class Surrogate:
         exact: Exact,
         n: int | None,
     ) -> tuple[str | None, tuple[str, ...]]:
-        same = [
-            key
-            for key, slip in self.slips.items()
-            if _agree(mean, _mean(self.adapt(slip.answer), policy, objective))
-        ]
+        same = [key for key, slip in self.slips.items() if self._is(mean, slip, policy, objective)]
         if len(same) > 1:  # told apart by their variance, where that can be
             mine = _second(estimator, policy, objective, exact)
             same.sort(key=lambda key: not _agree(mine, self._of(key, policy, objective, exact)))
@@ -140,13 +162,25 @@ class Surrogate:
         for key, (slip, hints) in slips(self.reference).items() if policy.dim > 1 else ():
             if _agree(mean, _mean(slip, policy, objective)):
                 return key, hints
+        if policy is not self.problems[0][0] and policy.dim == 1:
+            return None, ()  # it is right elsewhere: what fits here may do so by accident
         error = torch.full_like(flat(mean), mean.error + exact.error + 1e-12)
         measured = Measured(flat(mean) - flat(exact), error, flat(exact), n=n)
         found = diagnose(measured, policy, objective)
         if found is None:
             return None, ()
         key = found[0]
+        if key == "factor_1-1/n" and key not in self.hints:  # no baseline is in sight
+            g, e = flat(mean), flat(exact)
+            text = f"It is the gradient times {float(g @ e / (e @ e)):.3g}, in every entry."
+            return "factor", self.hints.get("factor", (text,))
         return key, self.hints.get(key, (f"This is the mean of a known slip: {MEANINGS[key]}.",))
+
+    def _is(self, mean: Exact, slip: Slip, policy: Policy, objective: Objective) -> bool:
+        try:
+            return _agree(mean, _mean(self.adapt(slip.answer), policy, objective))
+        except TooManyNodes:  # the slip is out of reach here, the answer is not
+            return False
 
     def _exact(self, policy: Policy, objective: Objective) -> Exact:
         """∇J; on a grid what the reference says, whose nodes are as good."""
@@ -194,6 +228,9 @@ def _shape(estimator: Estimator, copies: Policy, objective: Objective) -> Findin
         if value.ndim == 0:
             hint = "Each policy of the batch has a surrogate of its own: average over actions only."
             return Finding("shape", text, "batch_averaged", (hint,))
+        if value.shape in ((*copies.batch, *copies.batch), (*copies.batch, copies.dim)):
+            hint = "log π of an action is one number: its coordinates are to be summed over."
+            return Finding("shape", text, "coordinates_kept", (hint,))
         if value.shape[1:] == copies.batch:
             hint = "The first axis counts the actions: average over it."
             return Finding("shape", text, "actions_kept", (hint,))
@@ -228,6 +265,14 @@ def _fewer(mine: Exact, wanted: Exact) -> int:
     n = round(ratio)
     there = n > 1 and bool(((flat(mine) * n - flat(wanted)).abs() <= 1e-4 * flat(wanted)).all())
     return n if there else 0
+
+
+def _at(policy: Policy) -> str:
+    """mu = 0.3, −0.15; log_std = …"""
+    return "; ".join(
+        f"{name} = " + ", ".join(f"{x:.3g}" for x in p.flatten().tolist())
+        for name, p in policy.parameters().items()
+    )
 
 
 def _zero(x: float) -> float:

@@ -30,16 +30,16 @@ def lopsided(a: Tensor) -> Tensor:
     return (weight * alone).sum(-1) + (a[..., 1:] * a[..., :-1]).sum(-1) / 2
 
 
-def _problem(mu: float, log_std: float, alpha: float) -> tuple[Gaussian, Objective]:
+def problem(mu: float, log_std: float, alpha: float) -> tuple[Gaussian, Objective]:
     policy = Gaussian(*(torch.tensor([x], dtype=torch.float64) for x in (mu, log_std)))
     return policy, Objective(lopsided, alpha)
 
 
-PROBLEMS = [_problem(0.3, -0.4, 0.6), _problem(-0.7, 0.2, 0.25)]
+PROBLEMS = [problem(0.3, -0.4, 0.6), problem(-0.7, 0.2, 0.25)]
 WHERE = "Q = 0.7a − 0.4a² + 0.3a³ + cos 2a at (μ, σ, α) = (0.3, 0.67, 0.6) and (−0.7, 1.22, 0.25)"
 ALL = (
-    "shapes, the graph, and mean and variance against the exact ones, by quadrature, in 1 dimension "
-    "and in 2 that differ and feel each other,"
+    "shapes, the graph, and mean and variance against the exact ones, by quadrature, in 1 "
+    "dimension and in 2 that differ and feel each other,"
 )
 MOMENTS = f"{ALL} for {WHERE}"
 
