@@ -86,7 +86,8 @@ EQUIVALENT: dict[str, dict[str, str]] = {  # exercise: {the line that it became:
         "return (eps / sigma, eps.detach() ** 2 - 1)": A_NUMBER,
     },
     "eq13": {
-        "return tuple((alpha * s + bracket * f for s, f in zip(score, grad_f, strict=False)))": COUNTS
+        "return tuple((alpha * s + bracket * f "
+        "for s, f in zip(score, grad_f, strict=False)))": COUNTS
     },
     "actor_loss": {"return objective.cost(policy, a).sum(0)": ONE_ACTION},
     "sticking": {
@@ -316,7 +317,7 @@ def reason(name: str, line: str) -> str:
 
 
 def together(one: Solved) -> list[dict[str, str | None]]:
-    """The solution with its coordinates put together wrongly: one ε, log π averaged or cut short."""
+    """The solution with coordinates put together wrongly: one ε, log π averaged or cut short."""
     chosen = exercise(one.name)
     if not isinstance(chosen, Surrogate) or chosen.problems[0][0].discrete:
         return []
@@ -325,7 +326,8 @@ def together(one: Solved) -> list[dict[str, str | None]]:
     solution = function(one, one.source)
     found = []
     for key, (answer, _) in coordinates.slips(solution).items():
-        if key != "one_noise" and "policy.log_prob(" not in one.source and ".cost(" not in one.source:
+        asks = "policy.log_prob(" in one.source or ".cost(" in one.source
+        if key != "one_noise" and not asks:
             continue  # it does not ask the policy for log π
         finding = chosen.examine(answer)
         line = f"({key.replace('_', ' ')})"
@@ -366,7 +368,8 @@ def report(found: dict[str, Any]) -> tuple[str, bool]:
         "Made by `python benchmarks/exercise_mutations.py`; do not edit. The solution of every "
         "exercise is changed in one place at a time (a sign, an operator, sum and mean, a missing "
         "term, factor, power or call, an index, a constant ± 1, one argument for another, "
-        "something detached or not, coordinates put together wrongly) and judged as a reader's answer is.",
+        "something detached or not, coordinates put together wrongly) and judged as a "
+        "reader's answer is.",
         "",
         f"{len(tried)} changes: {refused} refused, {named} of them with a hint; {len(accepted)} "
         f"accepted, of which {len(accepted) - len(unexplained)} are right answers written "

@@ -63,8 +63,8 @@ def main() -> None:
         "Made by `python benchmarks/exercises_tried.py`; do not edit. Answers as learners write "
         f"them, under the signature of the blank cell: {len(answers)}, of which {len(wrong)} are "
         f"wrong, and {sum(f.key is not None for f in wrong)} of these are told what they are. "
-        "Where a wrong answer matches no known slip, the check says which parts are right, and for one "
-        "input what came out in the place of what.",
+        "Where a wrong answer matches no known slip, the check says which parts are right, and for "
+        "one input what came out in the place of what.",
     ]
     number = name = ""
     for one, finding in zip(answers, findings, strict=True):

@@ -79,7 +79,7 @@ from estimators import (
 )
 from estimators.gradients import grad_a
 from estimators.checking.slips import score_for_path
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import check_exercise, claim, fast, predict, slider
 from nabla.course.figures import (
     descents,
     estimator_lines,
@@ -403,7 +403,11 @@ def sticking(policy, objective, rng):
 #
 # > **Predict.** You remove a noisy term with mean zero. Does the variance go down — always, sometimes,
 # > never?
-#
+
+# %% tags=["predict"]
+predict("first_term", ...)  # your guess in the place of the dots
+
+# %% [markdown]
 # Take the simplest critic with a maximum, $Q(a) = -\tfrac k2(a-m)^2$, so $-\nabla_aQ(a) = k(a-m)$, and
 # write $\delta = \mu - m$. With $a - m = \delta + \sigma\varepsilon$ the table of section 2 gives
 #
@@ -548,6 +552,67 @@ for row, (label, at) in zip(
 figure.tight_layout()
 
 # %% [markdown]
+# > **Predict.** $\tau = k\sigma^2/\alpha = 2$. Which share of Eq. 13's variance for $\mu$ is left without the
+# > first term?
+
+# %% tags=["predict"]
+predict("share_at_two", ...)  # your guess in the place of the dots
+
+# %% [markdown]
+# ### Exercise 6 · where nothing is gained  (★★, 5 minutes)
+#
+# No formula is given. $Q = -k(a-m)^2/2$, and one draw of each. As $\alpha$ grows, the variance for $\mu$
+# without the first term falls, is zero once, and grows again. At which $\alpha > 0$ is it that of Eq. 13?
+
+
+# %% tags=["exercise"]
+def break_even(k, sigma):
+    """The temperature at which dropping the first term is a draw.
+
+    k, sigma: numbers, positive. Returns a number.
+    """
+    raise NotImplementedError
+
+
+# %%
+check_exercise("break_even", break_even)
+
+
+# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+def break_even(k, sigma):
+    return 2 * k * sigma**2
+
+
+# %% [markdown]
+# ### Exercise 7 · which one, and how many  (★★, 10 minutes)
+#
+# A design. You are told $k$, $\sigma$ and $\alpha$, and how many draws you may take; every draw costs one
+# evaluation of $Q$ and one gradient, whichever estimator it is of. Say which estimator, and how many of
+# its draws to average. The referee is the exact variance for $\mu$ of what you choose, in five cases;
+# within 5 % of the best plan is good.
+
+
+# %% tags=["exercise"]
+def choose_term(k, sigma, alpha, budget):
+    """A plan: ("eq13" or "sticking", number of draws).
+
+    k, sigma, alpha: numbers; budget: the most draws, a whole number.
+    Returns a tuple: the estimator's name, the number of draws.
+    """
+    raise NotImplementedError
+
+
+# %%
+check_exercise("choose_term", choose_term)
+
+
+# %% tags=["solution", "hide-input"] jupyter={"source_hidden": true}
+def choose_term(k, sigma, alpha, budget):
+    eq13 = (k * sigma) ** 2
+    without = (k * sigma - alpha / sigma) ** 2
+    return ("eq13" if eq13 < without else "sticking"), budget
+
+# %% [markdown]
 # ## 6 · The version that diverges
 #
 # A popular article on SAC prints the parameter update with $\nabla_\theta\log\pi_\theta(a)$ where Eq. 13
@@ -600,6 +665,17 @@ figure.tight_layout()
 # %% [markdown]
 # (The article's first term, $\alpha\nabla_\theta\log\pi_\theta(a)$, has mean zero and is left out here; it
 # changes nothing in the mean. Exercise 2 knows this slip: try it there.)
+#
+# ## An open project
+#
+# What does a *part* of the first term do? Take Eq. 13 with $c$ times its first term, $c$ a number: $c = 1$ is
+# Eq. 13, $c = 0$ sticking the landing. Which $c$ is best on the parabola, for $\mu$ and for $\log\sigma$, and
+# what becomes of it for $Q = \cos 3a$? Could an actor choose $c$ as it learns?
+#
+# A good answer shows that the mean does not depend on $c$ (by a line of algebra, and by `exact_moments`);
+# has the variance as a parabola in $c$, with its minimum in closed form and the checked fact that $c$ may
+# lie outside $[0, 1]$; says that $\mu$ and $\log\sigma$ want different $c$; and is honest about the price of
+# *estimating* $c$ from the same draws (a bias, unless they are others).
 #
 # ## Summary
 #

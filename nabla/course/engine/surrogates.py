@@ -85,6 +85,7 @@ class Surrogate:
                 if finding is not None:
                     return finding
         finding, n = self._graph(estimator, *problems[0])
+        finding = finding or _axes(estimator, *problems[0])
         if finding is not None:
             return finding
         try:
@@ -236,6 +237,19 @@ def _shape(estimator: Estimator, copies: Policy, objective: Objective) -> Findin
             return Finding("shape", text, "actions_kept", (hint,))
         return Finding("shape", text)
     return None
+
+
+def _axes(estimator: Estimator, policy: Policy, objective: Objective) -> Finding | None:
+    """Policies in rows of three must be told the same as in one row: no axis is counted from the
+    front where it belongs to the batch."""
+    step = torch.arange(6.0, dtype=torch.float64) / 10
+    copies = copied(policy, (6,)).map(lambda p: p + step.view(6, *[1] * (p.ndim - 1)))
+    one = estimator(copies, objective, Noise(0))
+    two = estimator(copies.map(lambda p: p.unflatten(0, (2, 3))), objective, Noise(0))
+    if torch.allclose(one, two.flatten(), equal_nan=True):
+        return None
+    hint = "An axis counted from the front is one of the batch's: count it from the end, −1."
+    return Finding("graph", "it differs for policies [6] and [2, 3]", "batch_axis", (hint,))
 
 
 def _mean(

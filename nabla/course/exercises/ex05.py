@@ -17,7 +17,20 @@ from estimators import (
     sticking_the_landing,
 )
 from estimators.gradients import grad_a
-from nabla.course.engine import Answer, Exercise, Formula, Slip, Surrogate, Unfit
+from nabla.course.engine import (
+    Answer,
+    Case,
+    Design,
+    Exercise,
+    Formula,
+    Number,
+    Offer,
+    Prediction,
+    Slip,
+    Surrogate,
+    Unfit,
+    Word,
+)
 
 Pair = tuple[Tensor, Tensor]
 
@@ -552,10 +565,114 @@ VARIANCES = Formula(
     },
 )
 
+
+def break_even(k: float, sigma: float) -> float:
+    """α at which both variances for μ are the same: τ = ½."""
+    return 2 * k * sigma**2
+
+
+BREAK_EVEN = Formula(
+    reference=break_even,
+    inputs=lambda seed: _curve(seed)[:2],
+    tested="the temperature at which both variances are equal, to 9 digits, for 8 random (k, σ)",
+    slips={
+        "no_variance": Slip(
+            lambda k, sigma: k * sigma**2,
+            (
+                "There the second variance is *zero*. Asked is where it is the same as the first.",
+                "Between that and α = 0 it falls; beyond it grows. Where is it back?",
+            ),
+        ),
+        "half": Slip(
+            lambda k, sigma: k * sigma**2 / 2,
+            ("τ = ½ is right. Is α then half of kσ², or twice?",),
+        ),
+        "no_entropy": Slip(
+            lambda k, sigma: 0.0,
+            ("At α = 0 the first term is zero: true, and dull. There is another α.",),
+        ),
+        "one_sigma": Slip(
+            lambda k, sigma: 2 * k * sigma,
+            ("Check the units: α is a reward, and so is k times a length *squared*.",),
+        ),
+        "of_tau": Slip(
+            lambda k, sigma: 0.5,
+            ("That is τ = kσ²/α. Solve it for α.",),
+        ),
+    },
+)
+
+
+def choose_term(k: float, sigma: float, alpha: float, budget: int) -> tuple[str, int]:
+    """All of the budget, for the estimator with the smaller variance."""
+    eq13, without = variances(k, sigma, alpha)
+    return ("eq13" if eq13 < without else "sticking", budget)
+
+
+def _terms(k: float, sigma: float, alpha: float, budget: int) -> Case:
+    eq13, without = variances(k, sigma, alpha)
+    offers = {
+        "eq13": Offer(float, lambda n: eq13 / n),
+        "sticking": Offer(float, lambda n: without / n),
+    }
+    told = f"for k = {k:g}, σ = {sigma:g}, α = {alpha:g}"
+    return Case((k, sigma, alpha, budget), offers, budget, told)
+
+
+CHOOSE_TERM = Design(
+    cases=[
+        _terms(1.0, 0.5, 1.0, 4),
+        _terms(3.0, 0.5, 1.0, 4),
+        _terms(2.0, 1.0, 1.0, 7),
+        _terms(0.4, 1.0, 0.9, 5),
+        _terms(2.0, 0.3, 0.3, 3),
+    ],
+    tested="the exact variance for μ of the mean of n draws, for five (k, σ, α) and budgets, "
+    "against the best plan's; at most 5 % more is good",
+    slips={
+        "always_sticking": Slip(
+            lambda k, sigma, alpha, budget: ("sticking", budget),
+            (
+                "Dropping a term of mean zero does not always help.",
+                "The term is not independent of the others: sometimes it cancels noise. When?",
+            ),
+        ),
+        "always_eq13": Slip(
+            lambda k, sigma, alpha, budget: ("eq13", budget),
+            ("Near the optimum the other one has hardly any variance.",),
+        ),
+        "tau_one": Slip(
+            lambda k, sigma, alpha, budget: (
+                "sticking" if k * sigma**2 > alpha else "eq13",
+                budget,
+            ),
+            ("τ = 1 is where it is best. The two are equal elsewhere: exercise 6.",),
+        ),
+        "upside_down": Slip(
+            lambda k, sigma, alpha, budget: (
+                "eq13" if k * sigma**2 > alpha / 2 else "sticking",
+                budget,
+            ),
+            ("The border is right. Which of the two is better beyond it?",),
+        ),
+        "one_draw": Slip(
+            lambda k, sigma, alpha, budget: (choose_term(k, sigma, alpha, budget)[0], 1),
+            ("The right one, but most of the budget is left over.",),
+        ),
+    },
+)
+
 EXERCISES: dict[str, Exercise] = {
     "score_term": SCORE_TERM,
     "eq13": EQ13,
     "actor_loss": ACTOR_LOSS,
     "sticking": STICKING,
     "variances": VARIANCES,
+    "break_even": BREAK_EVEN,
+    "choose_term": CHOOSE_TERM,
+}
+
+PREDICTIONS: dict[str, Prediction] = {
+    "first_term": Word("sometimes", ("always", "sometimes", "never")),
+    "share_at_two": Number(lambda: variances(2.0, 1.0, 1.0)[1] / variances(2.0, 1.0, 1.0)[0]),
 }

@@ -6,7 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nabla.course.engine import Answer, Exercise, Formula, Slip
+from nabla.course.engine import (
+    Answer,
+    Case,
+    Design,
+    Exercise,
+    Formula,
+    Number,
+    Offer,
+    Prediction,
+    Slip,
+)
 
 Array = np.ndarray
 
@@ -477,9 +487,128 @@ NABLA_LOG_VARIANCES = Formula(
     },
 )
 
+
+def fair_price(tau: float) -> float:
+    """Variance of nabla-log with b* over that of Eq. 13, for μ at δ = 0."""
+    return 1.5 * (1 - 1 / tau) ** 2
+
+
+FAIR_PRICE = Formula(
+    reference=fair_price,
+    inputs=lambda seed: (float(np.random.default_rng(seed).uniform(0.1, 4.0)),),
+    tested="the ratio of both variances for μ at δ = 0, to 9 digits, for 8 random τ",
+    slips={
+        "upside_down": Slip(
+            lambda tau: 1 / (1.5 * (1 - 1 / tau) ** 2),
+            ("The more the *other* one varies, the more this one may cost.",),
+        ),
+        "value_for_best": Slip(
+            lambda tau: 2.5 * (1 - 1 / tau) ** 2,
+            ("That is with V as the baseline. Asked is the best one, b*.",),
+        ),
+        "without_baseline": Slip(
+            lambda tau: 3.75 * (1 - 1 / tau) ** 2,
+            ("That is with no baseline but the mean cost left out. Asked is b*.",),
+        ),
+        "alpha_for_k": Slip(
+            lambda tau: 1.5 * (tau - 1) ** 2,
+            ("Eq. 13's variance is k²σ²: divide by that, not by (α/σ)².",),
+        ),
+        "root": Slip(
+            lambda tau: math.sqrt(1.5) * abs(1 - 1 / tau),
+            ("A ratio of standard deviations. Twice the deviation takes *four* times the draws.",),
+        ),
+        "sticking": Slip(
+            lambda tau: (1 - 1 / tau) ** 2,
+            ("That is sticking the landing against Eq. 13. Nabla-log has another factor.",),
+        ),
+    },
+)
+
+
+def leave_one_out_variance(k: float, delta: float, sigma: float, alpha: float, n: int) -> float:
+    """Of ∂J/∂μ with n actions, for Q = −k(a − m)²/2: A/n + B/(n(n − 1))."""
+    u, B = k * delta * sigma, k * sigma**2 - alpha
+    own = nabla_log_variances_of(u, B, sigma)[0]
+    others = (u**2 + B**2 / 2 + u**2) / sigma**2  # Var[cost] E[s²] + E[cost·s]²
+    return own / n + others / (n * (n - 1))
+
+
+def plan(
+    k: float, delta: float, sigma: float, alpha: float, price: float, budget: int
+) -> tuple[str, int]:
+    """The better of the two that the whole budget pays for."""
+    case = _shop(k, delta, sigma, alpha, price, budget)
+    return case.best
+
+
+def _shop(k: float, delta: float, sigma: float, alpha: float, price: float, budget: int) -> Case:
+    offers = {
+        "eq13": Offer(lambda n: (1 + price) * n, lambda n: (k * sigma) ** 2 / n),
+        "leave_one_out": Offer(
+            float, lambda n: leave_one_out_variance(k, delta, sigma, alpha, n), least=2
+        ),
+    }
+    told = f"for k = {k:g}, δ = {delta:g}, σ = {sigma:g}, α = {alpha:g}, a gradient at {price:g}"
+    return Case((k, delta, sigma, alpha, price, budget), offers, budget, told)
+
+
+def _whole(name: str) -> Answer:
+    def answer(
+        k: float, delta: float, sigma: float, alpha: float, price: float, budget: int
+    ) -> tuple[str, int]:
+        return name, budget if name == "leave_one_out" else int(budget / (1 + price))
+
+    return answer
+
+
+def _price_blind(
+    k: float, delta: float, sigma: float, alpha: float, price: float, budget: int
+) -> tuple[str, int]:
+    loo = nabla_log_variances(k, delta, sigma, alpha)[0] < (k * sigma) ** 2
+    return _whole("leave_one_out" if loo else "eq13")(k, delta, sigma, alpha, price, budget)
+
+
+PLAN = Design(
+    cases=[
+        _shop(1.0, 0.0, 1.0, 0.8, 1.0, 16),
+        _shop(1.0, 1.5, 1.0, 0.8, 1.0, 16),
+        _shop(4.0, 0.1, 0.6, 0.5, 6.0, 24),
+        _shop(2.0, 1.2, 0.7, 1.0, 1.0, 12),
+        _shop(2.0, 0.6, 0.7, 1.0, 4.0, 12),
+        _shop(2.0, 0.6, 0.7, 1.0, 0.1, 12),
+    ],
+    tested="the exact variance for μ of what the plan buys, for six problems, prices and budgets, "
+    "against the best plan's; at most 5 % more is good",
+    slips={
+        "always_eq13": Slip(
+            _whole("eq13"),
+            (
+                "Near the optimum the cost is nearly flat: nabla-log has little to be noisy of.",
+                "And a gradient has its price.",
+            ),
+        ),
+        "always_leave_one_out": Slip(
+            _whole("leave_one_out"),
+            ("Far from the optimum the cost is steep: its score is noisy, and Eq. 13 is not.",),
+        ),
+        "price_ignored": Slip(
+            _price_blind,
+            ("Compared is one estimate with one. What do the two cost?",),
+        ),
+    },
+)
+
 EXERCISES: dict[str, Exercise] = {
     "variance_with_error": VARIANCE_WITH_ERROR,
     "what_a_budget_buys": WHAT_A_BUDGET_BUYS,
     "second_moments": SECOND_MOMENTS,
     "nabla_log_variances": NABLA_LOG_VARIANCES,
+    "fair_price": FAIR_PRICE,
+    "plan": PLAN,
+}
+
+PREDICTIONS: dict[str, Prediction] = {
+    "parabola": Number(lambda: (15 - 3**2) / 4),
+    "worst": Number(lambda: 4.5),
 }

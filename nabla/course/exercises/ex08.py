@@ -19,7 +19,15 @@ from estimators import (
     score_function,
 )
 from estimators.checking.slips import frozen_weights, path_of_drawn_component
-from nabla.course.engine import Answer, Exercise, Formula, Slip, Surrogate
+from nabla.course.engine import (
+    Answer,
+    Exercise,
+    Formula,
+    Number,
+    Prediction,
+    Slip,
+    Surrogate,
+)
 from nabla.course.exercises.ex05 import ALL, lopsided
 
 Array = np.ndarray
@@ -555,10 +563,71 @@ WEAK_DERIVATIVE = Formula(
     },
 )  # fmt: skip
 
+
+def noise_of_weights(w: Array, sigma: Array) -> float:
+    """Variance of one marginalised estimate of ∂E[a]/∂logit_1, two components."""
+    return float((w[0] * w[1]) ** 2 * (sigma**2).sum())
+
+
+def _two(seed: int) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    return rng.dirichlet(np.full(2, 2.0)), rng.uniform(0.3, 2.0, 2)
+
+
+NOISE_OF_WEIGHTS = Formula(
+    reference=noise_of_weights,
+    inputs=_two,
+    tested="the variance of w₁(a₁ − Σ w a) over both actions, to 9 digits, for 8 random (w, σ)",
+    slips={
+        "weights_not_squared": Slip(
+            lambda w, sigma: w[0] * w[1] * (sigma**2).sum(),
+            ("The factor before the actions is squared in a variance.",),
+        ),
+        "weights_forgotten": Slip(
+            lambda w, sigma: (sigma**2).sum(),
+            ("By a *logit*: exercise 1 says what stands before the difference.",),
+        ),
+        "own_only": Slip(
+            lambda w, sigma: (w[0] * w[1] * sigma[0]) ** 2,
+            ("The other component's action is in it, too, and has noise of its own.",),
+        ),
+        "subtracted": Slip(
+            lambda w, sigma: (w[0] * w[1]) ** 2 * (sigma[0] ** 2 - sigma[1] ** 2),
+            ("The actions are subtracted. Their variances?",),
+        ),
+        "deviations": Slip(
+            lambda w, sigma: (w[0] * w[1] * sigma.sum()) ** 2,
+            ("Variances add for independent draws, not standard deviations.",),
+        ),
+        "mean_kept": Slip(
+            lambda w, sigma: w[0] ** 2 * sigma[0] ** 2 + (w[0] * w[1]) ** 2 * (sigma**2).sum(),
+            ("w₁(a₁ − Σ w a): collect what stands before a₁ first, then square.",),
+        ),
+        "simple_weights": Slip(
+            lambda w, sigma: w[0] ** 2 * (w**2 * sigma**2).sum(),
+            ("In a₁ − w₁a₁ − w₂a₂ what is left before a₁ is w₂.",),
+        ),
+    },
+)
+
 EXERCISES: dict[str, Exercise] = {
     "mixture_weight_gradient": MIXTURE_WEIGHT_GRADIENT,
     "implicit_path": IMPLICIT_PATH,
     "weights_given": WEIGHTS_GIVEN,
     "marginal_loss": MARGINAL_LOSS,
     "weak_derivative": WEAK_DERIVATIVE,
+    "noise_of_weights": NOISE_OF_WEIGHTS,
 }
+
+
+def gap_speed(m: float) -> float:
+    """How many times faster a draw at 0 moves with the weight than one on a peak."""
+
+    def speed(a: float) -> float:
+        density = (np.exp(-((a - m) ** 2) / 2) + np.exp(-((a + m) ** 2) / 2)) / 2
+        return float((ndtr(a + m) - ndtr(a - m)) / density)
+
+    return speed(0.0) / speed(m)
+
+
+PREDICTIONS: dict[str, Prediction] = {"gap": Number(lambda: gap_speed(4.0))}

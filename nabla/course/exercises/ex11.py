@@ -3,7 +3,17 @@
 import numpy as np
 from numpy import ndarray as Array
 
-from nabla.course.engine import Exercise, Formula, Slip
+from nabla.course.engine import (
+    Answer,
+    Case,
+    Design,
+    Exercise,
+    Formula,
+    Offer,
+    Prediction,
+    Slip,
+    Word,
+)
 
 
 def tau_by_stein(grad_Q: Array, eps: Array, sigma: float, alpha: float) -> float:
@@ -275,8 +285,99 @@ LEAVE_ONE_OUT_AT = Formula(
     },
 )
 
+
+def without_first_term(tau: float) -> float:
+    """Variance of sticking the landing over that of Eq. 13, for μ: ((τ − 1)/τ)²."""
+    return (1 - 1 / tau) ** 2
+
+
+WITHOUT_FIRST_TERM = Formula(
+    reference=without_first_term,
+    inputs=lambda seed: (float(np.random.default_rng(seed).uniform(0.2, 4.0)),),
+    tested="the ratio of both variances for μ on a parabola, to 9 digits, for 8 random τ",
+    slips={
+        "not_squared": Slip(
+            lambda tau: abs(1 - 1 / tau),
+            ("That is a ratio of standard deviations.",),
+        ),
+        "upside_down": Slip(
+            lambda tau: 1 / (1 - 1 / tau) ** 2,
+            ("At τ = 1 sticking the landing has *no* variance. Yours?",),
+        ),
+        "by_alpha": Slip(
+            lambda tau: (tau - 1) ** 2,
+            ("Eq. 13's deviation is kσ: divide by that. In units of α/σ it is τ.",),
+        ),
+        "terms_added": Slip(
+            lambda tau: 1 + 1 / tau**2,
+            ("Both terms come from one ε: collect what stands before it, then square.",),
+        ),
+        "sign": Slip(
+            lambda tau: (1 + 1 / tau) ** 2,
+            ("The entropy pulls against Q: look at the sign between the two.",),
+        ),
+    },
+)
+
+
+def spend(eq13: float, v2: float, v8: float, price: float, budget: int) -> tuple[str, int]:
+    """The better of the two that the whole budget pays for."""
+    return _offered(eq13, v2, v8, price, budget).best
+
+
+def _offered(eq13: float, v2: float, v8: float, price: float, budget: int) -> Case:
+    offers = {
+        "eq13": Offer(lambda n: (1 + price) * n, lambda n: eq13 / n),
+        "leave_one_out": Offer(float, lambda n: leave_one_out_at(v2, v8, n), least=2),
+    }
+    told = f"for Eq. 13's {eq13:g}, {v2:g} at 2 and {v8:g} at 8, a gradient at {price:g}"
+    return Case((eq13, v2, v8, price, budget), offers, budget, told)
+
+
+def _all_for(name: str) -> Answer:
+    def answer(eq13: float, v2: float, v8: float, price: float, budget: int) -> tuple[str, int]:
+        return name, budget if name == "leave_one_out" else int(budget / (1 + price))
+
+    return answer
+
+
+def _scaled(eq13: float, v2: float, v8: float, price: float, budget: int) -> tuple[str, int]:
+    n = int(budget / (1 + price))
+    return ("leave_one_out", budget) if 2 * v2 / budget < eq13 / n else ("eq13", n)
+
+
+SPEND = Design(
+    cases=[
+        _offered(1.0, 1.2, 0.13, 1.0, 32),
+        _offered(1.0, 6.0, 0.6, 1.0, 32),
+        _offered(1.0, 2.2, 0.5, 1.0, 8),
+        _offered(1.0, 2.0, 0.4, 6.0, 32),
+        _offered(1.0, 4.0, 0.8, 0.2, 64),
+    ],
+    tested="the variance of what the plan buys, by A/n + B/(n(n − 1)), for five critics, prices "
+    "and budgets, against the best plan's; at most 5 % more is good",
+    slips={
+        "always_eq13": Slip(
+            _all_for("eq13"),
+            ("With many actions leave-one-out falls faster than 1/n at first: exercise 3.",),
+        ),
+        "always_leave_one_out": Slip(
+            _all_for("leave_one_out"),
+            ("Where the critic is steep it stays behind, whatever n is.",),
+        ),
+        "one_over_n": Slip(
+            _scaled,
+            ("From n = 2 it does not fall like 1/n: a part falls like 1/n².",),
+        ),
+    },
+)
+
 EXERCISES: dict[str, Exercise] = {
     "tau_by_stein": TAU_BY_STEIN,
     "typical_ratio": TYPICAL_RATIO,
     "leave_one_out_at": LEAVE_ONE_OUT_AT,
+    "without_first_term": WITHOUT_FIRST_TERM,
+    "spend": SPEND,
 }
+
+PREDICTIONS: dict[str, Prediction] = {"tau": Word("1", ("0.1", "1", "10"))}

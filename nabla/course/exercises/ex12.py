@@ -19,7 +19,18 @@ from estimators import (
     score_function,
     squash,
 )
-from nabla.course.engine import Answer, Exercise, Formula, Slip, Surrogate
+from nabla.course.engine import (
+    Answer,
+    Case,
+    Design,
+    Exercise,
+    Formula,
+    Number,
+    Offer,
+    Prediction,
+    Slip,
+    Surrogate,
+)
 from nabla.course.exercises.ex05 import ALL, MOMENTS, PROBLEMS, lopsided
 from nabla.course.exercises.ex05 import problem as _problem
 
@@ -545,9 +556,132 @@ VARIANCE_WITHIN = Formula(
     },
 )
 
+
+def pair_against_two(variance: float, covariance: float) -> float:
+    """Variance of the mean of an antithetic pair over that of two independent draws."""
+    return 1 + covariance / variance
+
+
+def _halves(seed: int) -> tuple[float, float]:
+    rng = np.random.default_rng(seed)
+    v = float(rng.uniform(0.5, 9.0))
+    return v, float(v * rng.uniform(-0.9, 0.9))
+
+
+PAIR_AGAINST_TWO = Formula(
+    reference=pair_against_two,
+    inputs=_halves,
+    tested="the ratio of both variances, to 9 digits, for 8 random (variance, covariance)",
+    slips={
+        "sign": Slip(
+            lambda variance, covariance: 1 - covariance / variance,
+            ("The two halves are *added*: a negative covariance helps.",),
+        ),
+        "twice": Slip(
+            lambda variance, covariance: 1 + 2 * covariance / variance,
+            ("Var(x + y) = Var x + Var y + 2 Cov: both sides have a 2.",),
+        ),
+        "against_one": Slip(
+            lambda variance, covariance: (1 + covariance / variance) / 2,
+            ("That is against *one* draw. Two independent ones have half of its variance.",),
+        ),
+        "against_two_of_one": Slip(
+            lambda variance, covariance: (variance + covariance) / 2,
+            ("That is the pair's variance itself. Asked is how many times that of two draws.",),
+        ),
+        "upside_down": Slip(
+            lambda variance, covariance: 1 / (1 + covariance / variance),
+            ("Above stands the pair.",),
+        ),
+        "correlation_squared": Slip(
+            lambda variance, covariance: 1 - (covariance / variance) ** 2,
+            ("That is for a control variate with the best factor. A pair has no factor.",),
+        ),
+    },
+)
+
+
+def pairs_or_not(
+    variance: float, covariance: float, pathwise: float, price: float, budget: int
+) -> tuple[str, int]:
+    """The best of the three that the whole budget pays for."""
+    return _stall(variance, covariance, pathwise, price, budget).best
+
+
+def _stall(variance: float, covariance: float, pathwise: float, price: float, budget: int) -> Case:
+    offers = {
+        "independent": Offer(float, lambda n: variance / n),
+        "pairs": Offer(lambda n: 2.0 * n, lambda n: (variance + covariance) / 2 / n),
+        "pathwise": Offer(lambda n: (1 + price) * n, lambda n: pathwise / n),
+    }
+    told = (
+        f"for variance {variance:g}, covariance {covariance:g}, pathwise {pathwise:g}, a gradient "
+        f"at {price:g}"
+    )
+    return Case((variance, covariance, pathwise, price, budget), offers, budget, told)
+
+
+def _only(name: str) -> Answer:
+    def answer(
+        variance: float, covariance: float, pathwise: float, price: float, budget: int
+    ) -> tuple[str, int]:
+        each = {"independent": 1.0, "pairs": 2.0, "pathwise": 1 + price}[name]
+        return name, int(budget / each)
+
+    return answer
+
+
+def _least_of_one(
+    variance: float, covariance: float, pathwise: float, price: float, budget: int
+) -> tuple[str, int]:
+    of_one = {
+        "independent": variance,
+        "pairs": (variance + covariance) / 2,
+        "pathwise": pathwise,
+    }
+    name = min(of_one, key=lambda name: of_one[name])
+    return _only(name)(variance, covariance, pathwise, price, budget)
+
+
+PAIRS_OR_NOT = Design(
+    cases=[
+        _stall(4.0, -3.0, 1.5, 1.0, 12),
+        _stall(4.0, 2.0, 6.0, 1.0, 12),
+        _stall(4.0, 0.8, 1.0, 0.5, 12),
+        _stall(4.0, 1.0, 1.0, 8.0, 18),
+        _stall(4.0, -1.0, 1.2, 2.0, 12),
+    ],
+    tested="the variance of what the plan buys, for five estimators, prices and budgets, against "
+    "the best plan's; at most 5 % more is good",
+    slips={
+        "always_pairs": Slip(
+            _only("pairs"),
+            ("Where both halves go the same way a pair is *worse* than two draws.",),
+        ),
+        "always_independent": Slip(
+            _only("independent"),
+            ("Where the halves go opposite ways a pair is better than two draws.",),
+        ),
+        "always_pathwise": Slip(
+            _only("pathwise"),
+            ("A gradient of Q has its price: how many draws does it leave?",),
+        ),
+        "prices_ignored": Slip(
+            _least_of_one,
+            ("Compared is one estimate with one. A pair costs two evaluations, for a start.",),
+        ),
+    },
+)
+
 EXERCISES: dict[str, Exercise] = {
     "my_loss": MY_LOSS,
     "estimates_needed": ESTIMATES_NEEDED,
     "antithetic": ANTITHETIC,
     "variance_within": VARIANCE_WITHIN,
+    "pair_against_two": PAIR_AGAINST_TWO,
+    "pairs_or_not": PAIRS_OR_NOT,
+}
+
+PREDICTIONS: dict[str, Prediction] = {
+    "how_many": Number(lambda: estimates_needed(0.01, 1e-6, 1e-6, 4)),
 }
