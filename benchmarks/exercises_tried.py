@@ -58,6 +58,10 @@ def main() -> None:
     findings = [told(one, books) for one in answers]
     wrong = [f for f in findings if f.step != "done"]
     lines = [
+        "---",
+        "orphan: true",
+        "---",
+        "",
         "# The exercises, tried",
         "",
         "Made by `python benchmarks/exercises_tried.py`; do not edit. Answers as learners write "

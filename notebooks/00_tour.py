@@ -70,7 +70,7 @@ from estimators import (
     score_function,
     sticking_the_landing,
 )
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import check_exercise, claim, fast, kept, slider
 from nabla.course.figures import intervals
 from nabla.doctor import doctor
 from nabla.figures import comparison_figure
@@ -134,6 +134,8 @@ def cost(a, mu, sigma, q, alpha):
     return alpha * log_prob - q
 
 
+cost = kept(cost)
+
 # %% [markdown]
 # ## 3 · Estimates have errors
 #
@@ -161,6 +163,8 @@ def mean_and_error(draws):
     n = len(draws)
     return draws.mean(), draws.std(ddof=1) / math.sqrt(n)
 
+
+mean_and_error = kept(mean_and_error)
 
 # %% [markdown]
 # > **Predict.** Three estimators of $\partial J/\partial\mu$, all unbiased, with 10 draws each; then with
@@ -228,6 +232,8 @@ def draws_needed(variance, gradient, fraction):
     wanted_error = fraction * gradient
     return variance / wanted_error**2
 
+
+draws_needed = kept(draws_needed)
 
 # %% [markdown]
 # ## 4 · Exact answers

@@ -59,7 +59,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from estimators import Noise
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import check_exercise, claim, fast, kept, slider
 from nabla.course.figures.fig01 import (
     error_lines,
     graph,
@@ -143,6 +143,8 @@ check_exercise("bellman_backup", bellman_backup)
 def bellman_backup(P, r, V):
     return r + P @ V
 
+
+bellman_backup = kept(bellman_backup)
 
 # %% [markdown]
 # ## 2 · With a model: dynamic programming
@@ -249,6 +251,8 @@ def first_visit(episodes, r):
     return np.array([np.mean(g) for g in returns])
 
 
+first_visit = kept(first_visit)
+
 # %%
 mc = first_visit(EPISODES, r)
 print("first visits ", mc.round(3))
@@ -290,6 +294,9 @@ def td_step(V, s, r, after, rate):
     V = V.copy()
     V[s] += rate * (r + V[after] - V[s])
     return V
+
+
+td_step = kept(td_step)
 
 
 # %%
@@ -397,6 +404,8 @@ def td_target_moments(P, r, V, s):
     mean = P[s] @ V
     return r[s] + mean, P[s] @ (V - mean) ** 2
 
+
+td_target_moments = kept(td_target_moments)
 
 # %%
 at_start = td_target_moments(P, r, np.zeros(6), 0)
@@ -514,6 +523,8 @@ def targets(r, gamma, Q_next, a_next, done):
     best = Q_next.max(axis=1)
     return r + gamma * ~done * chosen, r + gamma * ~done * best
 
+
+targets = kept(targets)
 
 # %%
 arrows = [(2, 3), (3, 4), (2, 5), (5, 5), (4, 5)]  # upper, lower

@@ -61,7 +61,7 @@ from estimators import (
     exact_gradient,
     exact_moments,
 )
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import check_exercise, claim, fast, kept, slider
 from nabla.course.figures.fig02 import curves, parabola, weight_bars
 from toy_problems.tables.policy_gradient import (
     as_printed,
@@ -120,6 +120,8 @@ def softmax_score(theta, a):
     score[a] += 1
     return score
 
+
+softmax_score = kept(softmax_score)
 
 # %% [markdown]
 # The score sums to zero over logits, and has mean zero under $\pi$ — for any policy at all, because
@@ -182,6 +184,8 @@ def to_go(rewards):
     return np.array([sum(rewards[t:]) for t in range(len(rewards))])
 
 
+to_go = kept(to_go)
+
 # %% [markdown]
 # ### Exercise 3 · one walk's estimate  (★★, 10 minutes)
 #
@@ -213,6 +217,8 @@ def trajectory_gradient(theta, states, actions, weights):
         gradient[s, a] += w
     return gradient
 
+
+trajectory_gradient = kept(trajectory_gradient)
 
 # %% [markdown]
 # On a small problem every walk can be listed, with its probability; then the mean of the estimate is a
@@ -442,6 +448,8 @@ def best_baseline(pi, Q):
     return np.sum(pi * size * Q) / np.sum(pi * size)
 
 
+best_baseline = kept(best_baseline)
+
 # %% tags=["figure"]
 arms = np.array([1.0, 2.0, 4.0])
 
@@ -515,6 +523,8 @@ def actor_critic(policy, objective, rng):
     advantage = (objective.Q(a) - V).detach()
     return -(advantage * policy.log_prob(a)).mean(0)
 
+
+actor_critic = kept(actor_critic)
 
 # %% [markdown]
 # Leave the `detach` out and the product rule adds $+\log\pi(a)\,\nabla V$. Its mean is

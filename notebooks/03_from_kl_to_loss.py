@@ -63,7 +63,7 @@ import numpy as np
 import torch
 
 from estimators import Gaussian, Objective, exact_gradient
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import check_exercise, claim, fast, kept, slider
 from nabla.course.figures.fig03 import (
     densities,
     divergences,
@@ -133,6 +133,8 @@ def soft_objective(pi, Q, alpha):
     return mean_reward + alpha * H
 
 
+soft_objective = kept(soft_objective)
+
 # %% [markdown]
 # **Which policy is the best one?** Do not differentiate; complete, as one completes a square. Let
 #
@@ -182,6 +184,8 @@ def boltzmann(Q, alpha):
     weights = np.exp(x)
     return weights / weights.sum()
 
+
+boltzmann = kept(boltzmann)
 
 # %% [markdown]
 # > **Predict.** What is the limit for $\alpha\to0$? For $\alpha\to\infty$? Then move the slider.
@@ -321,6 +325,8 @@ def gaussian_loss(mu, sigma, k, m, alpha):
     return alpha * mean_log_pi - mean_Q
 
 
+gaussian_loss = kept(gaussian_loss)
+
 # %% [markdown]
 # From it: $\partial_\mu J = k(\mu - m)$ and $\partial_{\log\sigma}J = k\sigma^2 - \alpha$. The best
 # policy has $\mu = m$ and $\sigma^2 = \alpha/k$: as wide as the critic is flat, times the temperature.
@@ -388,6 +394,8 @@ def forward_fit(m, w):
     return mean, np.sqrt(second_moment - mean**2)
 
 
+forward_fit = kept(forward_fit)
+
 # %% [markdown]
 # **Reverse, $\mathrm{KL}(\pi\|h)$:** a mean under the *policy*. It does not care for what $h$ has where
 # $\pi$ has nothing; but where $h$ has little, $\log h$ is very negative, and a policy that goes there
@@ -421,6 +429,8 @@ def reverse_slope(m, phi, eps, w):
     a = phi + eps
     return np.sum(w * (a - m * np.tanh(m * a)))
 
+
+reverse_slope = kept(reverse_slope)
 
 # %%
 eps, w = np.polynomial.hermite_e.hermegauss(60)

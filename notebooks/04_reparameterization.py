@@ -72,7 +72,7 @@ from estimators import (
     score_function,
 )
 from estimators.gradients import grad_a
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import check_exercise, claim, fast, kept, slider
 from nabla.course.figures import estimator_lines, plain
 from nabla.course.figures.fig04 import (
     critics,
@@ -126,6 +126,8 @@ def gaussian_path(mu, log_std, eps):
     return mu + sigma * eps, np.ones(len(eps)), sigma * eps
 
 
+gaussian_path = kept(gaussian_path)
+
 # %% [markdown]
 # **Any law with a distribution function** $F_\theta$ has such a recipe: draw $u$ uniformly in $(0,1)$
 # and take $a = F_\theta^{-1}(u)$. An exponential law, $F_\lambda(a) = 1-e^{-\lambda a}$, gives
@@ -161,6 +163,8 @@ def exponential_path(rate, a):
     density = rate * np.exp(-rate * a)
     return -cdf_slope / density
 
+
+exponential_path = kept(exponential_path)
 
 # %% [markdown]
 # ## 2 · Move the samples, or move the weights
@@ -277,6 +281,8 @@ def pathwise(policy, objective, rng):
     return -objective.Q(a)
 
 
+pathwise = kept(pathwise)
+
 # %% [markdown]
 # Is it right? By quadrature, no chance in it: the mean against the gradient of the mean.
 
@@ -363,6 +369,8 @@ def missing_part(mu, sigma, c, height):
     bell = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     return height * bell / sigma, height * bell * z
 
+
+missing_part = kept(missing_part)
 
 # %%
 step = build("step", threshold=0.5, mu=0.3, sigma=0.8, alpha=0.0)

@@ -79,7 +79,14 @@ from estimators import (
 )
 from estimators.gradients import grad_a
 from estimators.checking.slips import score_for_path
-from nabla.course import check_exercise, claim, fast, predict, slider
+from nabla.course import (
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures import (
     descents,
     estimator_lines,
@@ -162,6 +169,8 @@ def score_term(mu, log_std, eps):
     sigma = log_std.exp()
     return eps / sigma, eps**2 - 1
 
+
+score_term = kept(score_term)
 
 # %% [markdown]
 # > **Predict** before you run the next cell: `log_prob(rsample())` is differentiated by autograd, by
@@ -292,6 +301,8 @@ def eq13(mu, sigma, eps, grad_Q, alpha):
     )
 
 
+eq13 = kept(eq13)
+
 # %% [markdown]
 # ## 3 · Let autograd do it
 #
@@ -329,6 +340,8 @@ def actor_loss(policy, objective, rng):
     a = policy.rsample(1, rng)  # [1, *batch, d]
     return objective.cost(policy, a).mean(0)
 
+
+actor_loss = kept(actor_loss)
 
 # %% [markdown]
 # Is it the same thing, draw by draw? The same noise into the three terms by hand and into autograd:
@@ -398,6 +411,8 @@ def sticking(policy, objective, rng):
     return objective.cost(policy.detach(), a).mean(0)  # … θ in π goes
 
 
+sticking = kept(sticking)
+
 # %% [markdown]
 # ## 5 · When does it help?
 #
@@ -442,6 +457,8 @@ def variances(k, sigma, alpha):
     without_score = k * sigma - alpha / sigma
     return eq13_factor**2, without_score**2
 
+
+variances = kept(variances)
 
 # %% [markdown]
 # Their ratio depends on one number, $\tau = k\sigma^2/\alpha$: how sharp the critic is, seen by the
@@ -583,6 +600,8 @@ def break_even(k, sigma):
     return 2 * k * sigma**2
 
 
+break_even = kept(break_even)
+
 # %% [markdown]
 # ### Exercise 7 · which one, and how many  (★★, 10 minutes)
 #
@@ -611,6 +630,9 @@ def choose_term(k, sigma, alpha, budget):
     eq13 = (k * sigma) ** 2
     without = (k * sigma - alpha / sigma) ** 2
     return ("eq13" if eq13 < without else "sticking"), budget
+
+
+choose_term = kept(choose_term)
 
 # %% [markdown]
 # ## 6 · The version that diverges

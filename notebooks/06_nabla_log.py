@@ -72,7 +72,7 @@ from estimators import (
     vargrad,
 )
 from estimators.gradients import row_gradients, rows
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import check_exercise, claim, fast, kept, slider
 from nabla.course.figures import baseline_curves, descents
 from nabla.figures import variance_bars
 
@@ -132,6 +132,8 @@ def nabla_log(policy, objective, rng):
     weight = objective.cost(policy, a).detach()
     return (weight * policy.log_prob(a)).mean(0)
 
+
+nabla_log = kept(nabla_log)
 
 # %% [markdown]
 # ## 2 · A “loss” that is none
@@ -200,6 +202,8 @@ check_exercise("best_constant", best_constant)
 def best_constant(cost, score):
     return (cost * score**2).sum() / (score**2).sum()
 
+
+best_constant = kept(best_constant)
 
 # %% [markdown]
 # The best constant is a mean of the costs, weighed by the squared score (Greensmith, Bartlett and Baxter
@@ -288,6 +292,8 @@ def others(cost):
     return (cost.sum() - cost) / (n - 1)
 
 
+others = kept(others)
+
 # %% [markdown]
 # ## 5 · The biased one
 #
@@ -349,6 +355,8 @@ def repaired(policy, objective, rng):
     surrogate = (cost - cost.mean(0)) * policy.log_prob(a)
     return n / (n - 1) * surrogate.mean(0)
 
+
+repaired = kept(repaired)
 
 # %% [markdown]
 # The same thing a third time: at $\alpha = 1$, half the *variance* of the costs, differentiated with the actions

@@ -63,7 +63,14 @@ from estimators import (
     measure,
     per_sample_gradients,
 )
-from nabla.course import check_exercise, claim, fast, predict, slider
+from nabla.course import (
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures import estimator_lines, plain
 from nabla.course.figures.fig07 import ratio_dots
 from nabla.family import load_family
@@ -115,6 +122,8 @@ def variance_with_error(g, exact):
     squares = (g - exact) ** 2
     return squares.mean(), squares.std() / math.sqrt(len(g))
 
+
+variance_with_error = kept(variance_with_error)
 
 # %% [markdown]
 # The workbench does this for every parameter (`measure`), and where an estimator draws few numbers it
@@ -221,6 +230,8 @@ def what_a_budget_buys(variance, cost, budget):
     return n, variance / n
 
 
+what_a_budget_buys = kept(what_a_budget_buys)
+
 # %%
 money = 256
 for r in sorted(
@@ -284,6 +295,8 @@ def second_moments(w, F, dF, ddF):
     baseline = w @ F + w @ ddF
     return path, score, score - baseline**2
 
+
+second_moments = kept(second_moments)
 
 # %% [markdown]
 # The difference of the first two is the **criterion**:
@@ -484,6 +497,8 @@ def nabla_log_variances(k, delta, sigma, alpha):
     )
 
 
+nabla_log_variances = kept(nabla_log_variances)
+
 # %% [markdown]
 # Side by side, for $\mu$, times $\sigma^2$:
 #
@@ -529,6 +544,8 @@ def fair_price(tau):
     return 1.5 * B_over_u**2
 
 
+fair_price = kept(fair_price)
+
 # %% [markdown]
 # ### Exercise 6 · a plan for a budget  (★★★, 15 minutes)
 #
@@ -562,6 +579,9 @@ def plan(k, delta, sigma, alpha, price, budget):
     eq13 = (k * sigma) ** 2 / n
     loo = own / m + others / (m * (m - 1))
     return ("eq13", n) if eq13 < loo else ("leave_one_out", m)
+
+
+plan = kept(plan)
 
 # %% [markdown]
 # ## 7 · The map

@@ -79,7 +79,14 @@ from estimators.checking.slips import (
     marginal_cdfs,
     path_of_drawn_component,
 )
-from nabla.course import check_exercise, claim, fast, predict, slider
+from nabla.course import (
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures import estimator_lines
 from nabla.course.figures.fig08 import (
     bias_and_noise,
@@ -157,6 +164,8 @@ def mixture_weight_gradient(w, values):
     return w * (values - (w * values).sum())
 
 
+mixture_weight_gradient = kept(mixture_weight_gradient)
+
 # %% [markdown]
 # ## 2 · The golden equation
 #
@@ -218,6 +227,8 @@ def implicit_path(w, mu, sigma, a):
     by_logits = w * (ndtr(z) - w @ ndtr(z))  # exercise 1, of F
     return r, r * sigma * z, -by_logits / q
 
+
+implicit_path = kept(implicit_path)
 
 # %% [markdown]
 # The first two read: every component moves the action as *it* would, times its share
@@ -300,6 +311,8 @@ def weights_given(w, mu, sigma, a):
     joint = w * np.exp(-(((a - mu) / sigma) ** 2) / 2) / sigma
     return joint / joint.sum()
 
+
+weights_given = kept(weights_given)
 
 # %% [markdown]
 # > **Predict.** Two components in the plane, on a diagonal, and a cost with $a_1a_2$ in it. Which entries
@@ -393,6 +406,8 @@ def marginal_loss(policy, objective, rng):
     return (w * cost).sum(0)
 
 
+marginal_loss = kept(marginal_loss)
+
 # %% [markdown]
 # ### Exercise 5 · the noise of a weight  (★★, 10 minutes)
 #
@@ -419,6 +434,9 @@ check_exercise("noise_of_weights", noise_of_weights)
 def noise_of_weights(w, sigma):
     factor = w[0] * w[1]  # w₁(a₁ − w₁a₁ − w₂a₂) = w₁w₂(a₁ − a₂)
     return factor**2 * (sigma[0] ** 2 + sigma[1] ** 2)
+
+
+noise_of_weights = kept(noise_of_weights)
 
 # %% [markdown]
 # ## 5 · What blows up across a gap
@@ -591,6 +609,8 @@ def weak_derivative(f, mu, sigma, u):
         sigma * math.sqrt(2 * math.pi)
     )
 
+
+weak_derivative = kept(weak_derivative)
 
 # %% [markdown]
 # > **Predict.** $Q$ jumps from 0 to 1 at $a = 0.5$ (07: reparameterization says 0, silently). What does this

@@ -67,7 +67,7 @@ from estimators import (
     score_function,
     squash,
 )
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import check_exercise, claim, fast, kept, slider
 from nabla.course.figures.fig09 import (
     entropy_curve,
     temperatures,
@@ -127,6 +127,8 @@ def log_det(u):
     log_2_cosh = torch.logaddexp(u, -u)
     return 2 * (math.log(2) - log_2_cosh)
 
+
+log_det = kept(log_det)
 
 # %%
 forms = {
@@ -198,6 +200,8 @@ def squashed_cost(log_prob, u, Q, alpha):
     det = 2 * (math.log(2) - torch.logaddexp(u, -u))
     return alpha * (log_prob - det) - Q(torch.tanh(u))
 
+
+squashed_cost = kept(squashed_cost)
 
 # %% [markdown]
 # ## 4 · A saturated actor
@@ -297,6 +301,8 @@ def squashed_entropy(mu, sigma, eps, w):
     return math.log(sigma) + math.log(2 * math.pi * math.e) / 2 + w @ det
 
 
+squashed_entropy = kept(squashed_entropy)
+
 # %% [markdown]
 # > **Predict.** $\mu = 0$, and $\sigma$ grows from 0. Does the entropy grow with it for ever? Which density on
 # > $(-1, 1)$ has the most entropy, and how near can a squashed Gaussian come?
@@ -392,6 +398,8 @@ def temperature_slope(r, alpha, target):
     return -(np.exp(log_p) @ log_p) - target  # H(π_α) − target
 
 
+temperature_slope = kept(temperature_slope)
+
 # %% [markdown]
 # It is the derivative of SAC's $\text{loss}(\alpha) = \mathbb E[-\alpha\log\pi - \alpha\bar H]$ at a fixed policy.
 # Too little entropy: negative slope, $\alpha$ rises. It can rise *above 1*; nothing is wrong with that.
@@ -479,6 +487,8 @@ def discrete_loss(policy, objective, rng):
     a, p = policy.nodes()  # [A, *batch]
     return (p * objective.cost(policy, a)).sum(0)
 
+
+discrete_loss = kept(discrete_loss)
 
 # %%
 arms = Categorical(numbers(0.3, -0.5, 0.1, 0.4))

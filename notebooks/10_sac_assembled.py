@@ -57,7 +57,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from nabla.course import check_exercise, claim, fast, slider
+from nabla.course import check_exercise, claim, fast, kept, slider
 from nabla.course.figures.fig10 import contraction, course_of, lines
 from sac_minimal.config import Config
 from sac_minimal.lineage import FirstSAC, ValueSAC
@@ -167,6 +167,8 @@ def soft_target(reward, terminated, q1, q2, log_prob, alpha, gamma):
     return reward + gamma * (1 - terminated) * soft_value
 
 
+soft_target = kept(soft_target)
+
 # %% [markdown]
 # ## 2 · Two critics
 #
@@ -200,6 +202,8 @@ def twin_bias(s, rho):
     sd_of_difference = s * np.sqrt(2 * (1 - rho))
     return -0.5 * np.sqrt(2 / np.pi) * sd_of_difference
 
+
+twin_bias = kept(twin_bias)
 
 # %% [markdown]
 # So the minimum *under*-estimates at a given action, and the search for the best action *over*-estimates;
@@ -274,6 +278,8 @@ def half_life(tau):
     return -math.log(2) / math.log1p(-tau)
 
 
+half_life = kept(half_life)
+
 # %%
 print(f"τ = 0.005: half is left after {half_life(0.005):.0f} updates")
 
@@ -325,6 +331,8 @@ def dual_temperature(k, target):
     sigma_squared = math.exp(2 * target) / (2 * math.pi * math.e)
     return k * sigma_squared
 
+
+dual_temperature = kept(dual_temperature)
 
 # %% [markdown]
 # > **Predict.** Start with α far too high. Two loops: one descends (18) along $\ell = \log\alpha$, so that

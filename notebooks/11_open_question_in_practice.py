@@ -54,7 +54,7 @@ import torch
 
 import nabla
 from estimators import Gaussian, Objective, exact_gradient
-from nabla.course import check_exercise, claim, predict
+from nabla.course import check_exercise, claim, kept, predict
 from nabla.course.figures.fig11 import along, told_and_measured
 
 STUDY = Path(nabla.__file__).parents[1] / "studies" / "open_question"
@@ -144,6 +144,9 @@ def tau_by_stein(grad_Q, eps, sigma, alpha):
     return k * sigma**2 / alpha
 
 
+tau_by_stein = kept(tau_by_stein)
+
+
 # %% tags=["figure"]
 def of_base(task, step, quantity):
     """[seeds]: the median over states, where the estimator is Eq. 13."""
@@ -209,6 +212,8 @@ def typical_ratio(one, other):
     each_seed = np.median(one / other, axis=1)
     return np.exp(np.log(each_seed).mean())
 
+
+typical_ratio = kept(typical_ratio)
 
 # %% [markdown]
 # > **Predict.** Against Eq. 13: sticking the landing? Nabla-log with leave-one-out of 2, of 32? Nabla-log
@@ -326,6 +331,8 @@ def leave_one_out_at(v2, v8, n):
     return A / n + B / (n * (n - 1))
 
 
+leave_one_out_at = kept(leave_one_out_at)
+
 # %% tags=["figure"]
 at = {
     (study.label(r), r["task"], r["seed"], r["step"], r["state"]): r
@@ -377,6 +384,8 @@ def without_first_term(tau):
     return (1 - 1 / tau) ** 2
 
 
+without_first_term = kept(without_first_term)
+
 # %% [markdown]
 # ### Exercise 5 · spend it  (★★★, 15 minutes)
 #
@@ -406,6 +415,9 @@ def spend(eq13, v2, v8, price, budget):
     n, m = int(budget / (1 + price)), budget
     loo = A / m + B / (m * (m - 1))
     return ("eq13", n) if eq13 / n < loo else ("leave_one_out", m)
+
+
+spend = kept(spend)
 
 # %% [markdown]
 # ## 5 · Does it matter?

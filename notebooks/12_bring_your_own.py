@@ -74,7 +74,14 @@ from estimators import (
 from nabla.advise.table import advice, ranking
 from nabla.advise.advising import candidates_for
 from nabla.advise.candidates import Wants
-from nabla.course import check_exercise, claim, fast, predict, slider
+from nabla.course import (
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures.fig12 import evidence_lines, work_plane
 from toy_problems import Problem
 
@@ -163,6 +170,9 @@ def my_loss(mu, log_std, eps, Q, alpha):
     return alpha * (log_prob - log_det_tanh(u)) - Q(torch.tanh(u))
 
 
+my_loss = kept(my_loss)
+
+
 # %%
 def mended_loss(params):
     eps = torch.randn_like(params["mu"])
@@ -221,6 +231,8 @@ def estimates_needed(delta, false_alarm, miss, entries):
     z_miss = -quantile(miss)
     return ((z_alarm + z_miss) / delta) ** 2
 
+
+estimates_needed = kept(estimates_needed)
 
 # %%
 needed = estimates_needed(DELTA, 1e-6, 1e-6, 4)
@@ -411,6 +423,8 @@ def antithetic(policy, objective, rng):
     return (cost * policy.log_prob(a)).mean(0)
 
 
+antithetic = kept(antithetic)
+
 # %% [markdown]
 # > **Predict.** Against two *independent* actions, the same two evaluations of $Q$: what happens to the
 # > variance for $\mu$? And for $\log\sigma$?
@@ -457,6 +471,9 @@ def pair_against_two(variance, covariance):
     pair = (variance + covariance) / 2
     return pair / (variance / 2)
 
+
+pair_against_two = kept(pair_against_two)
+
 # %% [markdown]
 # ## 5 · Which one to use
 #
@@ -488,6 +505,8 @@ check_exercise("variance_within", variance_within)
 def variance_within(variance, cost, budget):
     return variance / math.floor(budget / cost)
 
+
+variance_within = kept(variance_within)
 
 # %% [markdown]
 # ### Exercise 6 · pairs, or not  (★★, 10 minutes)
@@ -526,6 +545,9 @@ def pairs_or_not(variance, covariance, pathwise, price, budget):
 
     best = min(plans, key=mean_variance)
     return best, int(budget / plans[best][1])
+
+
+pairs_or_not = kept(pairs_or_not)
 
 # %% [markdown]
 # `nabla advise` does the comparison: it measures every unbiased estimator that applies, counts what it

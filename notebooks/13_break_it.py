@@ -86,7 +86,7 @@ from estimators import (
     squash,
 )
 from estimators.quadrature import exact_mean
-from nabla.course import check_exercise, claim, fast
+from nabla.course import check_exercise, claim, fast, kept
 from nabla.course.figures.fig13 import landing, two_parts
 
 
@@ -553,6 +553,8 @@ def final_sigma(k, alpha, d):
     return tuple(math.sqrt(t / k) for t in temperatures)
 
 
+final_sigma = kept(final_sigma)
+
 # %% [markdown]
 # ### Exercise 2 · what number 4 reports  (★★, 5 minutes)
 
@@ -576,6 +578,8 @@ def entropy_seen(sigma):
     normaliser = np.log(sigma * np.sqrt(2 * np.pi))
     return (normaliser + 0.5).sum(), normaliser.sum()
 
+
+entropy_seen = kept(entropy_seen)
 
 # %% [markdown]
 # **6: the expectation is there already.** $\mathbb E_\pi[\log\pi]$ *is* $\int\pi\log\pi$: the draw weighs
@@ -624,6 +628,8 @@ def mixture_log_prob(logits, log_probs):
     return np.logaddexp.reduce(log_w + log_probs)
 
 
+mixture_log_prob = kept(mixture_log_prob)
+
 # %% [markdown]
 # ### Exercise 4 · a review  (★★★, 10 minutes)
 #
@@ -659,6 +665,8 @@ def reviewed(policy, objective, rng):
     log_prob = pi.log_prob(a).sum(-1)
     return (objective.alpha * log_prob - objective.Q(a))[0]
 
+
+reviewed = kept(reviewed)
 
 # %% [markdown]
 # ## Summary

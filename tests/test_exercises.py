@@ -21,9 +21,10 @@ CELLS = {ex[0]: (book, *ex[1:]) for book in NOTEBOOKS for ex in exercise_cells(b
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered(monkeypatch):
+def _nothing_remembered(monkeypatch, tmp_path):
     """What was answered before decides which hint is shown: each test begins anew."""
     monkeypatch.setattr("nabla.course.engine.feedback._MEMORY", {})
+    monkeypatch.setenv("NABLA_COURSE", str(tmp_path / "course.json"))
 
 
 def run(book, source, before=()):
@@ -32,7 +33,8 @@ def run(book, source, before=()):
     setup = [c.source for c in cells(book) if "setup" in tags(c)]
     for part in [*setup, *before]:
         exec(part, namespace)
-    namespace.pop(name := source.split("(")[0].removeprefix("def "), None)
+    name = source.split("(")[0].removeprefix("def ")
+    namespace.pop(name, None)
     exec(source, namespace)
     return namespace[name]
 
