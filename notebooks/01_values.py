@@ -59,7 +59,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from estimators import Noise
-from nabla.course import check_exercise, claim, fast, kept, slider
+from nabla.course import (
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures.fig01 import (
     error_lines,
     graph,
@@ -550,6 +557,9 @@ for s in range(5):
 # %% [markdown]
 # > **Predict.** Both algorithms watch *the same coin* play. Which of them will find $Q^*$?
 
+# %% tags=["predict"]
+predict("same_coin", ...)  # "SARSA" or "Q-learning"
+
 # %% tags=["figure"]
 lengths = [300, 1000, 3000, 10_000, fast(10_000, 30_000)]
 lengths = sorted(set(lengths))
@@ -579,6 +589,15 @@ figure.tight_layout()
 # dip: from its start at zero it comes past $Q^*$ on the way down to $Q$ of the coin.) SAC's
 # critic is of SARSA's kind, with one twist: its next action is drawn afresh from the *present*
 # policy, not taken from the buffer (notebook 10).
+#
+# ## An open project
+#
+# Give the chain an action with a large reward and a small chance of a large cost. Find the number of episodes
+# after which TD(0) and Monte Carlo have the same error, and how it moves as the cost becomes rarer.
+#
+# A good answer has both errors about exact values, averaged over many runs, with error bars; separates bias
+# from variance; explains the crossing by the two variances of exercise 4; and finds a chain in which the two
+# never cross.
 #
 # ## Summary
 #

@@ -61,7 +61,14 @@ from estimators import (
     exact_gradient,
     exact_moments,
 )
-from nabla.course import check_exercise, claim, fast, kept, slider
+from nabla.course import (
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures.fig02 import curves, parabola, weight_bars
 from toy_problems.tables.policy_gradient import (
     as_printed,
@@ -264,6 +271,9 @@ for name, g in means.items():
 #
 # > **Predict.** Two steps. The first action leads to a place where everything pays 1, or to one where
 # > nothing does; it pays nothing itself. What is the printed gradient of the first choice?
+
+# %% tags=["predict"]
+predict("printed", ...)  # a number
 
 # %%
 flat = np.zeros((3, 2))
@@ -618,6 +628,15 @@ figure.tight_layout()
 # (Pale: each run. Dashed: the best policy that does not look at the clock.) Some runs without a
 # baseline are thrown into a corner by their first few walks and stay there: when every weight is
 # positive, what is drawn is praised, whatever it was.
+#
+# ## An open project
+#
+# Policy gradients leave out the discount of the *state*: code weighs step $t$ by 1 where the theorem has
+# $\gamma^t$. Build the smallest chain where that changes which policy is learned.
+#
+# A good answer has both gradients exactly, by enumeration, and not by simulation; shows a parameter at which
+# their signs differ; says of which objective, if any, the gradient without $\gamma^t$ is one; and keeps the
+# example small enough to be checked by hand.
 #
 # ## Summary
 #

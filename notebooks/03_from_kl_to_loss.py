@@ -63,7 +63,14 @@ import numpy as np
 import torch
 
 from estimators import Gaussian, Objective, exact_gradient
-from nabla.course import check_exercise, claim, fast, kept, slider
+from nabla.course import (
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures.fig03 import (
     densities,
     divergences,
@@ -497,7 +504,11 @@ slider(
 
 # %% [markdown]
 # > **Predict.** Now let $\sigma$ be free, as it is in SAC. Is $\varphi = 0$ still a maximum for $m = 2$?
-#
+
+# %% tags=["predict"]
+predict("free_width", ...)  # "yes" or "no"
+
+# %% [markdown]
 # Not at all: with $\sigma$ free, one wide Gaussian at 0 is the *only* minimum for $m = 2$, with
 # $\sigma = 2.05$. It costs little to be wide when the valley between the peaks is shallow. Only when
 # they are farther apart do minima at the sides appear (from $m = 2.41$), and win (from $m = 2.80$). At
@@ -586,6 +597,15 @@ slider(draw_temperature, alpha=(0.15, 2.0, 0.05, 0.35))
 # It does not go little by little: it jumps, when the sides become lower than the middle (at
 # $\alpha\approx0.42$ here). Where SAC's temperature falls during training, this is the moment when it
 # makes up its mind. Notebook 08 gives it a mixture, so that it need not.
+#
+# ## An open project
+#
+# SAC minimises $\mathrm{KL}(\pi\|h)$. Build the same actor for $\mathrm{KL}(h\|\pi)$, with samples from $h$ by
+# importance weights, on the two peaks of this notebook.
+#
+# A good answer derives its gradient and checks it against quadrature; shows where each of the two ends, from
+# several starts; measures how the variance of the weights grows with the distance of the peaks, and where
+# that makes the forward KL useless; and says what a robot would do with the wide policy.
 #
 # ## Summary
 #

@@ -72,7 +72,14 @@ from estimators import (
     score_function,
 )
 from estimators.gradients import grad_a
-from nabla.course import check_exercise, claim, fast, kept, slider
+from nabla.course import (
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures import estimator_lines, plain
 from nabla.course.figures.fig04 import (
     critics,
@@ -402,7 +409,12 @@ print(verdict)
 # for every $k$.
 #
 # > **Predict.** It is unbiased at $k = 10^6$ and zero at $k = \infty$. What happens on the way?
-#
+
+# %% tags=["predict"]
+# the variance of the pathwise gradient: "zero", "constant", "infinite"?
+predict("steep", ...)
+
+# %% [markdown]
 # Slopes of size $k/4$ on a strip of width $1/k$: rarer and rarer samples carry all of the mean. The
 # second moment is $\int\pi Q_k'^2\,\mathrm da\approx\pi(c)\int Q_k'^2\,\mathrm da$, and with
 # $Q_k' = kQ_k(1-Q_k)$ the integral is $k\int_0^1 q(1-q)\,\mathrm dq = k/6$:
@@ -558,6 +570,16 @@ figure.tight_layout()
 # its mean, and the score function, which only looks at heights, is better. “Reparameterization has
 # lower variance” is a rule of thumb with a boundary, not a theorem. Where the boundary lies is the
 # story of notebook 07.
+#
+# ## An open project
+#
+# A real critic is a ReLU network: continuous, with kinks and no jumps, but almost as steep as one. Measure
+# how much of $\nabla_\theta\mathbb E[Q]$ a pathwise estimate with a few hundred draws sees, as the network is
+# trained longer, or made deeper.
+#
+# A good answer compares with a gradient from far more draws of the score function, with intervals that do
+# not overlap by luck; distinguishes a *bias* (there is none) from a variance that no budget reaches; and
+# relates the size of the effect to a number that is read off the network, such as its largest slope.
 #
 # ## Summary
 #

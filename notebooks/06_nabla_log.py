@@ -72,7 +72,14 @@ from estimators import (
     vargrad,
 )
 from estimators.gradients import row_gradients, rows
-from nabla.course import check_exercise, claim, fast, kept, slider
+from nabla.course import (
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures import baseline_curves, descents
 from nabla.figures import variance_bars
 
@@ -301,7 +308,11 @@ others = kept(others)
 # above says that this “should preserve the expected gradient”.
 #
 # > **Predict.** Does it? What is the mean of $\frac1n\sum_i(c_i - \bar c)\,\nabla\log\pi(a_i)$?
-#
+
+# %% tags=["predict"]
+predict("share_left", ...)  # at n = 2, as a share of ∇J
+
+# %% [markdown]
 # $\bar c$ contains $c_i$, so it does depend on the action it is subtracted for. Write
 # $\bar c = \tfrac1n c_i + \tfrac{n-1}n b_i$ with the leave-one-out $b_i$; then $c_i - \bar c = \tfrac{n-1}n(c_i - b_i)$, and
 #
@@ -406,6 +417,15 @@ figure.tight_layout()
 # Three lessons. The one at the top is **biased**, and small because it is shrunk: a quarter of
 # leave-one-out's variance, with half of the gradient. Leave-one-out has 9 % more than the best constants
 # that nobody knows. And here reparameterization wins — *here*: notebook 07 shows where it does not.
+#
+# ## An open project
+#
+# Learn the baseline. Fit $b_\phi(s)$ to costs by regression while the actor learns by nabla-log, and find out
+# how much of the gap between $V$ and $b^*$ it closes.
+#
+# A good answer keeps the fit and the estimate on different draws, or shows the bias that comes of not doing
+# so; has the variance for each state, not only its mean; compares with leave-one-out at the same number of
+# evaluations of $Q$; and says when $b^*$ is not worth having.
 #
 # ## Summary
 #

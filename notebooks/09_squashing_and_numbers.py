@@ -67,7 +67,14 @@ from estimators import (
     score_function,
     squash,
 )
-from nabla.course import check_exercise, claim, fast, kept, slider
+from nabla.course import (
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures.fig09 import (
     entropy_curve,
     temperatures,
@@ -97,7 +104,11 @@ def numbers(*x):
 #
 # > **Predict.** In float32 (what networks use), `log(1 - tanh(u)**2)`: from which $u$ on is it $-\infty$? And
 # > with `+ 1e-6` inside: what is its value at $u = 10$, and what its *derivative*?
-#
+
+# %% tags=["predict"]
+predict("saturated", ...)  # its value at u = 10, with 1e-6
+
+# %% [markdown]
 # $1 - \tanh^2u$ is the difference of two numbers that agree in more and more digits. Write it otherwise
 # *before* computing:
 #
@@ -504,6 +515,15 @@ for f in (discrete_loss, score_function):
     )
 
 # %% [markdown]
+# ## An open project
+#
+# Which constant hides in your favourite library? Collect the forms of the squashed log-density that are in
+# use (an epsilon, a clamp of the action, a clamp of $\log\sigma$), and map where each of them is wrong.
+#
+# A good answer quotes code with its address and version; shows errors of the *gradient*, in float32, over a
+# grid of $(\mu, \sigma)$; finds for each form a state that an actor reaches in training; and proves by a run
+# that it matters, or that it does not.
+#
 # ## Summary
 #
 # * $\log\pi(\tanh u) = \log\mathcal N(u) - \log(1-\tanh^2u)$, and $\log(1-\tanh^2u) = 2\,(\log2 - u -

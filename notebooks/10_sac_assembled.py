@@ -57,7 +57,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from nabla.course import check_exercise, claim, fast, kept, slider
+from nabla.course import (
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures.fig10 import contraction, course_of, lines
 from sac_minimal.config import Config
 from sac_minimal.lineage import FirstSAC, ValueSAC
@@ -176,7 +183,11 @@ soft_target = kept(soft_target)
 # the errors of two critics at an action be normal with standard deviation $s$ and correlation $\rho$.
 #
 # > **Predict.** The minimum of the two: is it right on average?
-#
+
+# %% tags=["predict"]
+predict("minimum", ...)  # "too low", "right" or "too high"
+
+# %% [markdown]
 # $$\min(x_1, x_2) = \frac{x_1 + x_2}2 - \frac{|x_1 - x_2|}2 ,\qquad
 #   x_1 - x_2 \sim \mathcal N\big(0,\, 2s^2(1-\rho)\big),\qquad
 #   \mathbb E|x| = \sqrt{2/\pi}\;\operatorname{sd}(x).$$
@@ -496,6 +507,15 @@ figure.tight_layout()
 #
 # Look at the entropy: it starts above the target (the first policy is wide), α falls, the entropy falls with
 # it, passes the target, and α turns round. A dual variable at work.
+#
+# ## An open project
+#
+# Take one part out of SAC: the second critic, the target network, the learned temperature, the entropy in
+# the target, the reset of the replay. Foretell what breaks, then train.
+#
+# A good answer changes one line and shows it; writes its forecast first; uses at least five seeds and says
+# what its intervals are over; looks inside (the critics' bias against returns, α, the entropy), so that it
+# knows *why* the curve moved; and keeps the run that did not fit.
 #
 # ## Summary
 #

@@ -669,6 +669,15 @@ def reviewed(policy, objective, rng):
 reviewed = kept(reviewed)
 
 # %% [markdown]
+# ## An open project
+#
+# Make a bug of your own: a line that looks right, passes a glance and a short training, and is wrong.
+# Exchange it with a colleague's.
+#
+# A good answer is not a typing error but a misreading of an equation; comes with the step size, the seed and
+# the curve at which it goes unnoticed; is found, or not, by `check` (say which rung, in how many dimensions,
+# with how many estimates); and ends with the test that would have kept it out.
+#
 # ## Summary
 #
 # | what it does | numbers | how you would notice |

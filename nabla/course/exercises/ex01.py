@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nabla.course.engine import Exercise, Formula, Slip
+from nabla.course.engine import Exercise, Formula, Prediction, Slip, Word
 from toy_problems.tables.tabular import Array, monte_carlo
 
 Episodes = Sequence[Sequence[int]]
@@ -478,3 +478,5 @@ EXERCISES: dict[str, Exercise] = {
     "td_target_moments": TD_TARGET_MOMENTS,
     "targets": TARGETS,
 }
+
+PREDICTIONS: dict[str, Prediction] = {"same_coin": Word("Q-learning", ("SARSA", "Q-learning"))}

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nabla.course.engine import Exercise, Formula, Slip
+from nabla.course.engine import Exercise, Formula, Prediction, Slip, Word
 from toy_problems.tables.soft_mdp import entropy, soft_value, softmax
 from toy_problems.tables.tabular import Array
 
@@ -449,3 +449,5 @@ EXERCISES: dict[str, Exercise] = {
     "forward_fit": FORWARD_FIT,
     "reverse_slope": REVERSE_SLOPE,
 }
+
+PREDICTIONS: dict[str, Prediction] = {"free_width": Word("no", ("yes", "no"))}

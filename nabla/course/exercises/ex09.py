@@ -9,7 +9,7 @@ from torch import Tensor
 
 from estimators import Categorical, Noise, Objective, exact, score_function
 from estimators.score import score_function_analytic_entropy
-from nabla.course.engine import Answer, Exercise, Formula, Slip, Surrogate
+from nabla.course.engine import Answer, Exercise, Formula, Number, Prediction, Slip, Surrogate
 
 Array = np.ndarray
 LOG_2 = math.log(2)
@@ -530,4 +530,8 @@ EXERCISES: dict[str, Exercise] = {
     "squashed_entropy": SQUASHED_ENTROPY,
     "temperature_slope": TEMPERATURE_SLOPE,
     "discrete_loss": DISCRETE_LOSS,
+}
+
+PREDICTIONS: dict[str, Prediction] = {
+    "saturated": Number(lambda: math.log(1 - math.tanh(10) ** 2 + 1e-6))
 }

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy import ndarray as Array
 
-from nabla.course.engine import Exercise, Formula, Slip
+from nabla.course.engine import Exercise, Formula, Prediction, Slip, Word
 
 
 def soft_target(
@@ -319,3 +319,5 @@ EXERCISES: dict[str, Exercise] = {
     "half_life": HALF_LIFE,
     "dual_temperature": DUAL_TEMPERATURE,
 }
+
+PREDICTIONS: dict[str, Prediction] = {"minimum": Word("too low", ("too low", "right", "too high"))}
