@@ -22,7 +22,7 @@ import torch
 
 from estimators.files import write_atomically
 from nabla.course import exercise, numbers
-from nabla.course.engine import Surrogate, coordinates
+from nabla.course.engine import Design, Surrogate, coordinates
 from nabla.course.engine.surrogates import as_it_is
 from nabla.course.exercises import exercises
 
@@ -125,6 +125,8 @@ EQUIVALENT: dict[str, dict[str, str]] = {  # exercise: {the line that it became:
     "implicit_path": {"by_logits = w * (ndtr(z) - ndtr(z) @ w)": DOT},
     "weights_given": {"joint = w * np.exp(-((mu - a) / sigma) ** 2 / 2) / sigma": SQUARED},
     "marginal_loss": {"a = policy.components.rsample(1, rng)[-1]": ONE_ACTION},
+    "fair_price": {"B_over_u = 1 / tau - 1": SQUARED},
+    "without_first_term": {"return (1 / tau - 1) ** 2": SQUARED},
     "squashed_entropy": {
         "u = mu - sigma * eps": SYMMETRIC,
         "return math.log(sigma) + math.log(2 * math.pi * math.e) / 2 + det @ w": DOT,
@@ -315,6 +317,8 @@ def judged(one: Solved, mutant: Mutant) -> dict[str, str | None]:
 
 
 def reason(name: str, line: str) -> str:
+    if isinstance(exercise(name), Design):
+        return "its plans are within 5 % of the best in every case, which is what is asked"
     return EQUIVALENT.get(name, {}).get(line, "")
 
 

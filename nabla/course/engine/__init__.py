@@ -5,7 +5,7 @@ slips return. Numbers are compared, never code, and the answer is never shown.
 `feedback` says what was found. `predictions` are said before a number is shown, and scored.
 """
 
-from nabla.course.engine.choices import Case, Design, Offer
+from nabla.course.engine.choices import Case, Design, Offer, close
 from nabla.course.engine.feedback import Feedback
 from nabla.course.engine.findings import Answer, Exercise, Finding, Slip, Unfit, attempt
 from nabla.course.engine.formulas import Formula
@@ -15,4 +15,5 @@ from nabla.course.engine.surrogates import Surrogate
 __all__ = [
     "Answer", "Case", "Design", "Exercise", "Feedback", "Finding", "Formula", "Number", "Offer",
     "Order", "Prediction", "Slip", "Surrogate", "Unfit", "Word", "attempt",
+    "close",
 ]  # fmt: skip

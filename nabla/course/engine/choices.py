@@ -4,7 +4,7 @@ that differ and a budget. The exact variance is the referee.
 to do → shape → budget → choice → done
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from nabla.course.engine.findings import Answer, Finding, Slip, attempt
 
 Plan = tuple[str, int]
+CLOSE = (1.06, 3.0)  # times the best plan's variance, of the next best
 
 
 @dataclass(frozen=True)
@@ -32,28 +33,55 @@ class Case:
     budget: float
     told: str
 
-    @cached_property
+    @property
     def best(self) -> Plan:
         """The plan of least variance within the budget, found by trying all."""
-        affordable = [
-            (name, n)
+        return min(self.contenders, key=self.variance)
+
+    @cached_property
+    def contenders(self) -> list[Plan]:
+        """The best plan of each estimator that can be paid for at all."""
+        every = [
+            [
+                (name, n)
+                for n in range(offer.least, int(self.budget) + 1)
+                if offer.price(n) <= self.budget
+            ]
             for name, offer in self.offers.items()
-            for n in range(offer.least, int(self.budget) + 1)
-            if offer.price(n) <= self.budget
         ]
-        return min(affordable, key=self.variance)
+        return [min(plans, key=self.variance) for plans in every if plans]
 
     def variance(self, plan: Plan) -> float:
         name, n = plan
         return self.offers[name].variance(n)
+
+    @property
+    def lead(self) -> float:
+        """How many times the least variance the next best estimator's best plan has."""
+        first, second, *_ = sorted(map(self.variance, self.contenders))
+        return second / first
+
+
+def close(cases: Iterable[Case], each: int) -> list[Case]:
+    """The first `each` that every estimator wins by a little: there a wrong rule shows."""
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        if len(case.contenders) < len(case.offers):
+            continue
+        mine = found.setdefault(case.best[0], [])
+        if len(mine) < each and CLOSE[0] < case.lead < CLOSE[1]:
+            mine.append(case)
+        if len(found) == len(case.offers) and all(len(won) == each for won in found.values()):
+            break
+    return [case for won in found.values() for case in won]
 
 
 @dataclass(frozen=True)
 class Design:
     """An exercise whose answer maps a problem to (estimator, actions).
 
-    cases: each with another winner, or another number. slack: how many times the least variance a
-    good plan may have. slips: plans that seem natural, with hints.
+    cases: where the choice is close, so that a rule of thumb fails in some. slack: how many times
+    the least variance a good plan may have. slips: plans that seem natural, with hints.
     """
 
     cases: Sequence[Case]
