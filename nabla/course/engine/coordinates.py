@@ -7,7 +7,8 @@ digits as the reference; and it takes milliseconds.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 import torch
 from numpy.polynomial.hermite_e import hermegauss
@@ -18,9 +19,16 @@ from estimators.gradients import Gradient, unflatten
 from estimators.quadrature import Exact
 from estimators.quadrature.nodes import discover, every_category, terms
 
+F = TypeVar("F", bound=Callable[..., Any])
 NODES, MOST = 2**14, 32  # of the grid, of one scalar
 
 
+def remembered(known: F) -> F:
+    """Computed once: what is known of an exercise is the same for every answer."""
+    return cache(known)  # type: ignore[return-value]
+
+
+@remembered
 def widened(policy: Policy) -> Policy:
     """A policy of one coordinate with a second one that differs from it in every parameter."""
     return type(policy)(
@@ -92,6 +100,7 @@ def first_only(policy: Policy, a: Tensor) -> Tensor:
     return type(policy)(**first).log_prob(a[..., :1])
 
 
+@remembered
 def slips(right: Estimator) -> Mapping[str, tuple[Estimator, tuple[str, ...]]]:
     """What goes wrong between coordinates, done to the right estimator, and hints, by key."""
 

@@ -24,7 +24,7 @@ from estimators.checking.subjects import subject
 from estimators.globals import preserved_globals
 from estimators.gradients import flat, labels, per_sample_gradients
 from estimators.quadrature import Exact, exact_gradient, exact_mean
-from nabla.course.engine.coordinates import grid_mean, slips, widened
+from nabla.course.engine.coordinates import grid_mean, remembered, slips, widened
 from nabla.course.engine.findings import Answer, Finding, Slip, attempt
 
 Problem = tuple[Policy, Objective]
@@ -131,7 +131,7 @@ class Surrogate:
     def _bias(
         self, estimator: Estimator, policy: Policy, objective: Objective, n: int | None
     ) -> Finding | None:
-        exact = self._exact(policy, objective)
+        exact = _truth(self.reference, policy, objective)
         mean = _mean(estimator, policy, objective)
         if _agree(mean, exact):
             return None
@@ -157,11 +157,15 @@ class Surrogate:
         same = [key for key, slip in self.slips.items() if self._is(mean, slip, policy, objective)]
         if len(same) > 1:  # told apart by their variance, where that can be
             mine = _second(estimator, policy, objective, exact)
-            same.sort(key=lambda key: not _agree(mine, self._of(key, policy, objective, exact)))
+            same.sort(
+                key=lambda key: (
+                    not _agree(mine, self._of(self.slips[key].answer, policy, objective))
+                )
+            )
         if same:
             return same[0], self.slips[same[0]].hints
         for key, (slip, hints) in slips(self.reference).items() if policy.dim > 1 else ():
-            if _agree(mean, _mean(slip, policy, objective)):
+            if _agree(mean, _slip_mean(as_it_is, slip, policy, objective)):
                 return key, hints
         if policy is not self.problems[0][0] and policy.dim == 1:
             return None, ()  # it is right elsewhere: what fits here may do so by accident
@@ -179,30 +183,25 @@ class Surrogate:
 
     def _is(self, mean: Exact, slip: Slip, policy: Policy, objective: Objective) -> bool:
         try:
-            return _agree(mean, _mean(self.adapt(slip.answer), policy, objective))
+            return _agree(mean, _slip_mean(self.adapt, slip.answer, policy, objective))
         except TooManyNodes:  # the slip is out of reach here, the answer is not
             return False
 
-    def _exact(self, policy: Policy, objective: Objective) -> Exact:
-        """∇J; on a grid what the reference says, whose nodes are as good."""
-        if policy.dim > 1:
-            return grid_mean(self.reference, policy, objective)
-        return exact_gradient(policy, objective)
-
-    def _of(self, key: str, policy: Policy, objective: Objective, exact: Exact) -> Exact:
-        return _second(self.adapt(self.slips[key].answer), policy, objective, exact)
+    def _of(self, answer: Answer, policy: Policy, objective: Objective) -> Exact:
+        """E[(g − ∇J)²] of a slip, or of a method."""
+        return _slip_second(self.adapt, answer, self.reference, policy, objective)
 
     def _variance(
         self, estimator: Estimator, policy: Policy, objective: Objective
     ) -> Finding | None:
-        exact = self._exact(policy, objective)
+        exact = _truth(self.reference, policy, objective)
         mine = _second(estimator, policy, objective, exact)
-        wanted = _second(self.reference, policy, objective, exact)
+        wanted = _slip_second(as_it_is, self.reference, self.reference, policy, objective)
         if _agree(mine, wanted):
             return None
         text = f"unbiased, but {_ratios(mine, wanted)} the variance of what is asked for"
         for key, method in self.methods.items():
-            if _agree(mine, _second(self.adapt(method.answer), policy, objective, exact)):
+            if _agree(mine, self._of(method.answer, policy, objective)):
                 return Finding("variance", text, key, method.hints)
         n = _fewer(mine, wanted)
         if n:
@@ -266,6 +265,32 @@ def _mean(
 def _second(estimator: Estimator, policy: Policy, objective: Objective, exact: Exact) -> Exact:
     """E[(g − ∇J)²]: the variance, of an unbiased estimator."""
     return _mean(estimator, policy, objective, exact)
+
+
+@remembered
+def _truth(reference: Estimator, policy: Policy, objective: Objective) -> Exact:
+    """∇J; on a grid what the reference says, whose nodes are as good."""
+    if policy.dim > 1:
+        return grid_mean(reference, policy, objective)
+    return exact_gradient(policy, objective)
+
+
+@remembered
+def _slip_mean(
+    adapt: Callable[[Answer], Estimator], answer: Answer, policy: Policy, objective: Objective
+) -> Exact:
+    return _mean(adapt(answer), policy, objective)
+
+
+@remembered
+def _slip_second(
+    adapt: Callable[[Answer], Estimator],
+    answer: Answer,
+    reference: Estimator,
+    policy: Policy,
+    objective: Objective,
+) -> Exact:
+    return _second(adapt(answer), policy, objective, _truth(reference, policy, objective))
 
 
 def _agree(one: Exact, two: Exact) -> bool:
