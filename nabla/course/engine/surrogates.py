@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
 from estimators import Estimator, Noise, Objective, Policy, TooManyNodes
 from estimators.checking.contract import examine
@@ -23,15 +22,23 @@ from estimators.checking.measured import Measured
 from estimators.checking.subjects import subject
 from estimators.globals import preserved_globals
 from estimators.gradients import flat, labels, per_sample_gradients
-from estimators.quadrature import Exact, exact_gradient, exact_mean
-from nabla.course.engine.coordinates import grid_mean, remembered, slips, widened
-from nabla.course.engine.findings import Answer, Finding, Slip, attempt
+from estimators.quadrature import Exact
+from nabla.course.engine.coordinates import slips, widened
+from nabla.course.engine.findings import Answer, Finding, Slip
+from nabla.course.engine.moments import (
+    agree,
+    fewer,
+    mean_of,
+    ratios,
+    second_of,
+    slip_mean,
+    slip_second,
+    truth,
+    zero,
+)
+from nabla.course.engine.rows import axes, shape
 
 Problem = tuple[Policy, Objective]
-TOLERANCE = 1e-9
-EVALUATIONS = 2**19
-AGREES = 1e-6  # of the largest entry
-BATCHES = ((4,), (2, 3))  # shapes of the batches of policies that an answer is tried on
 GRAPH = {  # part of a complaint: its key, and a hint
     "rows are not independent": (
         "policies_mixed",
@@ -80,12 +87,11 @@ class Surrogate:
         problems = list(self.problems)
         wide = [(widened(p), o) for p, o in problems if p.dim == 1 and not p.discrete]
         for policy, objective in [problems[0], *wide[:1]]:
-            for batch in BATCHES:
-                finding = _shape(estimator, copied(policy, batch), objective)
-                if finding is not None:
-                    return finding
+            finding = shape(estimator, policy, objective)
+            if finding is not None:
+                return finding
         finding, n = self._graph(estimator, *problems[0])
-        finding = finding or _axes(estimator, *problems[0])
+        finding = finding or axes(estimator, *problems[0])
         if finding is not None:
             return finding
         try:
@@ -131,9 +137,9 @@ class Surrogate:
     def _bias(
         self, estimator: Estimator, policy: Policy, objective: Objective, n: int | None
     ) -> Finding | None:
-        exact = _truth(self.reference, policy, objective)
-        mean = _mean(estimator, policy, objective)
-        if _agree(mean, exact):
+        exact = truth(self.reference, policy, objective)
+        mean = mean_of(estimator, policy, objective)
+        if agree(mean, exact):
             return None
         key, hints = self._slip(estimator, mean, policy, objective, exact, n)
         gap = flat(mean) - flat(exact)
@@ -141,7 +147,7 @@ class Surrogate:
         where = f"in {policy.dim} dimensions, " if policy.dim > 1 else ""
         text = (
             f"biased {where}at {_at(policy)}: the mean of ∂J/∂{labels(exact)[worst]} is off by "
-            f"{float(gap[worst]):+.4g} (mean {_zero(float(flat(mean)[worst])):+.4g})"
+            f"{float(gap[worst]):+.4g} (mean {zero(float(flat(mean)[worst])):+.4g})"
         )
         return Finding("bias", text, key, hints)
 
@@ -156,16 +162,14 @@ class Surrogate:
     ) -> tuple[str | None, tuple[str, ...]]:
         same = [key for key, slip in self.slips.items() if self._is(mean, slip, policy, objective)]
         if len(same) > 1:  # told apart by their variance, where that can be
-            mine = _second(estimator, policy, objective, exact)
+            mine = second_of(estimator, policy, objective, exact)
             same.sort(
-                key=lambda key: (
-                    not _agree(mine, self._of(self.slips[key].answer, policy, objective))
-                )
+                key=lambda key: not agree(mine, self._of(self.slips[key].answer, policy, objective))
             )
         if same:
             return same[0], self.slips[same[0]].hints
         for key, (slip, hints) in slips(self.reference).items() if policy.dim > 1 else ():
-            if _agree(mean, _slip_mean(as_it_is, slip, policy, objective)):
+            if agree(mean, slip_mean(as_it_is, slip, policy, objective)):
                 return key, hints
         if policy is not self.problems[0][0] and policy.dim == 1:
             return None, ()  # it is right elsewhere: what fits here may do so by accident
@@ -183,127 +187,31 @@ class Surrogate:
 
     def _is(self, mean: Exact, slip: Slip, policy: Policy, objective: Objective) -> bool:
         try:
-            return _agree(mean, _slip_mean(self.adapt, slip.answer, policy, objective))
+            return agree(mean, slip_mean(self.adapt, slip.answer, policy, objective))
         except TooManyNodes:  # the slip is out of reach here, the answer is not
             return False
 
     def _of(self, answer: Answer, policy: Policy, objective: Objective) -> Exact:
         """E[(g − ∇J)²] of a slip, or of a method."""
-        return _slip_second(self.adapt, answer, self.reference, policy, objective)
+        return slip_second(self.adapt, answer, self.reference, policy, objective)
 
     def _variance(
         self, estimator: Estimator, policy: Policy, objective: Objective
     ) -> Finding | None:
-        exact = _truth(self.reference, policy, objective)
-        mine = _second(estimator, policy, objective, exact)
-        wanted = _slip_second(as_it_is, self.reference, self.reference, policy, objective)
-        if _agree(mine, wanted):
+        exact = truth(self.reference, policy, objective)
+        mine = second_of(estimator, policy, objective, exact)
+        wanted = slip_second(as_it_is, self.reference, self.reference, policy, objective)
+        if agree(mine, wanted):
             return None
-        text = f"unbiased, but {_ratios(mine, wanted)} the variance of what is asked for"
+        text = f"unbiased, but {ratios(mine, wanted)} the variance of what is asked for"
         for key, method in self.methods.items():
-            if _agree(mine, self._of(method.answer, policy, objective)):
+            if agree(mine, self._of(method.answer, policy, objective)):
                 return Finding("variance", text, key, method.hints)
-        n = _fewer(mine, wanted)
+        n = fewer(mine, wanted)
         if n:
             hint = f"Right, for {n} actions: the mean of {n} draws. Asked for is one draw."
             return Finding("variance", text, "averaged", (hint,))
         return Finding("variance", text + ": another method")
-
-
-def copied(policy: Policy, batch: tuple[int, ...]) -> Policy:
-    return policy.map(lambda p: p.detach().expand(*batch, *p.shape).clone().requires_grad_())
-
-
-def _shape(estimator: Estimator, copies: Policy, objective: Objective) -> Finding | None:
-    value, finding = attempt(estimator, copies, objective, Noise(0))
-    if finding is not None:
-        return finding
-    if not isinstance(value, Tensor):
-        return Finding("shape", f"it must return a tensor, got {type(value).__name__}")
-    if value.shape != copies.batch:
-        text = (
-            f"for {list(copies.batch)} policies it must return surrogates {list(copies.batch)}, "
-            f"got {list(value.shape)}"
-        )
-        if value.ndim == 0:
-            hint = "Each policy of the batch has a surrogate of its own: average over actions only."
-            return Finding("shape", text, "batch_averaged", (hint,))
-        if value.shape in ((*copies.batch, *copies.batch), (*copies.batch, copies.dim)):
-            hint = "log π of an action is one number: its coordinates are to be summed over."
-            return Finding("shape", text, "coordinates_kept", (hint,))
-        if value.shape[1:] == copies.batch:
-            hint = "The first axis counts the actions: average over it."
-            return Finding("shape", text, "actions_kept", (hint,))
-        return Finding("shape", text)
-    return None
-
-
-def _axes(estimator: Estimator, policy: Policy, objective: Objective) -> Finding | None:
-    """Policies in rows of three must be told the same as in one row: no axis is counted from the
-    front where it belongs to the batch."""
-    step = torch.arange(6.0, dtype=torch.float64) / 10
-    copies = copied(policy, (6,)).map(lambda p: p + step.view(6, *[1] * (p.ndim - 1)))
-    one = estimator(copies, objective, Noise(0))
-    two = estimator(copies.map(lambda p: p.unflatten(0, (2, 3))), objective, Noise(0))
-    if torch.allclose(one, two.flatten(), equal_nan=True):
-        return None
-    hint = "An axis counted from the front is one of the batch's: count it from the end, −1."
-    return Finding("graph", "it differs for policies [6] and [2, 3]", "batch_axis", (hint,))
-
-
-def _mean(
-    estimator: Estimator, policy: Policy, objective: Objective, about: Exact | None = None
-) -> Exact:
-    """E[g], or E[(g − about)²]."""
-    if policy.dim > 1:
-        return grid_mean(estimator, policy, objective, about)
-    return exact_mean(
-        estimator, policy, objective, about=about, tolerance=TOLERANCE, evaluations=EVALUATIONS
-    )
-
-
-def _second(estimator: Estimator, policy: Policy, objective: Objective, exact: Exact) -> Exact:
-    """E[(g − ∇J)²]: the variance, of an unbiased estimator."""
-    return _mean(estimator, policy, objective, exact)
-
-
-@remembered
-def _truth(reference: Estimator, policy: Policy, objective: Objective) -> Exact:
-    """∇J; on a grid what the reference says, whose nodes are as good."""
-    if policy.dim > 1:
-        return grid_mean(reference, policy, objective)
-    return exact_gradient(policy, objective)
-
-
-@remembered
-def _slip_mean(
-    adapt: Callable[[Answer], Estimator], answer: Answer, policy: Policy, objective: Objective
-) -> Exact:
-    return _mean(adapt(answer), policy, objective)
-
-
-@remembered
-def _slip_second(
-    adapt: Callable[[Answer], Estimator],
-    answer: Answer,
-    reference: Estimator,
-    policy: Policy,
-    objective: Objective,
-) -> Exact:
-    return _second(adapt(answer), policy, objective, _truth(reference, policy, objective))
-
-
-def _agree(one: Exact, two: Exact) -> bool:
-    a, b = flat(one), flat(two)
-    return bool(((a - b).abs() <= AGREES * (1 + b.abs().max())).all())
-
-
-def _fewer(mine: Exact, wanted: Exact) -> int:
-    """The n for which the variance is an n-th of what is asked for; 0 if there is none."""
-    ratio = float(flat(wanted).sum() / flat(mine).sum()) if flat(mine).any() else 0.0
-    n = round(ratio)
-    there = n > 1 and bool(((flat(mine) * n - flat(wanted)).abs() <= 1e-4 * flat(wanted)).all())
-    return n if there else 0
 
 
 def _at(policy: Policy) -> str:
@@ -312,19 +220,3 @@ def _at(policy: Policy) -> str:
         f"{name} = " + ", ".join(f"{x:.3g}" for x in p.flatten().tolist())
         for name, p in policy.parameters().items()
     )
-
-
-def _zero(x: float) -> float:
-    """Zero for what is one to within rounding."""
-    return 0.0 if abs(x) < 1e-12 else x
-
-
-def _ratios(mine: Exact, wanted: Exact) -> str:
-    """5.9× (mu), 1.2× (log_std)."""
-    return ", ".join(f"{_times(float(mine[k].sum()), float(wanted[k].sum()))} ({k})" for k in mine)
-
-
-def _times(a: float, b: float) -> str:
-    if b <= AGREES:
-        return "as much of" if a <= AGREES else "infinitely often"
-    return f"{a / b:.2g}×" if abs(a / b - 1) > 0.05 else f"{a / b:.4g}×"
