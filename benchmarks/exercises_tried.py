@@ -68,7 +68,8 @@ def main() -> None:
         f"them, under the signature of the blank cell: {len(answers)}, of which {len(wrong)} are "
         f"wrong, and {sum(f.key is not None for f in wrong)} of these are told what they are. "
         "Where a wrong answer matches no known slip, the check says which parts are right, and for "
-        "one input what came out in the place of what.",
+        "one input what came out in the place of what. Many of the hints were "
+        "written because one of these answers had got none.",
     ]
     number = name = ""
     for one, finding in zip(answers, findings, strict=True):
