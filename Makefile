@@ -4,7 +4,7 @@ VENV := .venv/bin
 ALL := test notebooks docs browser mujoco dm dask
 
 .PHONY: demo test test-course sac lab notebooks book lint types benchmark benchmark-sac \
-	benchmark-check benchmark-start conformance trust mutation clean
+	benchmark-check benchmark-start conformance trust mutation exercises clean
 
 demo: ; $(PYTHON) bootstrap.py && $(VENV)/nabla compare report
 test: ; $(PYTHON) bootstrap.py test notebooks mujoco dm dask && OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n auto --dist loadfile -m "not course"
@@ -29,5 +29,9 @@ mutation: # long; resumes where it stopped
 	$(PYTHON) bootstrap.py test mutation
 	OMP_NUM_THREADS=1 $(VENV)/mutmut run --max-children 2
 	$(VENV)/python benchmarks/mutation.py
+exercises: # what they accept, and say; resumes where it stopped
+	$(PYTHON) bootstrap.py test notebooks
+	OMP_NUM_THREADS=1 $(VENV)/python benchmarks/exercise_mutations.py
+	OMP_NUM_THREADS=1 $(VENV)/python benchmarks/exercises_tried.py
 conformance: ; $(PYTHON) benchmarks/conformance/run.py
 clean: ; rm -rf .venv out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {  # module:function, whose docstring is the help
     "report": "nabla.sweep.report:report",
     "claims": "nabla.claims.command:claims",
     "doctor": "nabla.doctor:doctor",
+    "course": "nabla.progress:course",
 }
 
 

@@ -65,7 +65,15 @@ from estimators import (
     score_function,
     sticking_the_landing,
 )
-from nabla.course import Table, check_exercise, claim, fast, slider
+from nabla.course import (
+    Table,
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures import intervals
 from nabla.doctor import doctor
 from nabla.figures import comparison_figure
@@ -129,6 +137,8 @@ def cost(a, mu, sigma, q, alpha):
     return alpha * log_prob - q
 
 
+cost = kept(cost)
+
 # %% [markdown]
 # ## 3 · Estimates have errors
 #
@@ -157,10 +167,16 @@ def mean_and_error(draws):
     return draws.mean(), draws.std(ddof=1) / math.sqrt(n)
 
 
+mean_and_error = kept(mean_and_error)
+
 # %% [markdown]
 # > **Predict.** Three estimators of $\partial J/\partial\mu$, all unbiased, with 10 draws each; then with
 # > 1000. How do the intervals shrink, and which is the widest?
-#
+
+# %% tags=["predict"]
+predict("intervals", ...)  # by which factor?
+
+# %% [markdown]
 # Move the slider (it is the logarithm of the number of draws). The dashed line is the exact gradient.
 
 # %% tags=["figure"]
@@ -223,6 +239,8 @@ def draws_needed(variance, gradient, fraction):
     wanted_error = fraction * gradient
     return variance / wanted_error**2
 
+
+draws_needed = kept(draws_needed)
 
 # %% [markdown]
 # ## 4 · Exact answers
@@ -294,6 +312,9 @@ print(inspect.getsource(sticking_the_landing))
 # > **Predict.** Somebody writes the actor loss with `log_prob.detach()`, “because the entropy is only a
 # > bonus”. Is the gradient still right?
 
+# %% tags=["predict"]
+predict("detached_entropy", ...)  # "yes" or "no"
+
 
 # %%
 def my_actor_loss(policy, objective, rng):
@@ -335,6 +356,15 @@ print("Toy problems:", ", ".join(PROBLEMS))
 Table(("estimators for a", *kinds), [("how many", *kinds.values())])
 
 # %% [markdown]
+# ## An open project
+#
+# Take one number from a paper on reinforcement learning that is a mean over runs, and give it the error bar
+# that it should have had: from the number of runs, and from what can be read off its figures.
+#
+# A good answer says what the runs have in common (a seed? an environment?) and so how many are independent;
+# computes the error of the *mean* and not the spread of a run; and says how many runs it would take to tell
+# the paper's two best methods apart, with the assumption that this rests on.
+#
 # ## Summary
 #
 # * $J$ is an expectation under the very thing that is to be changed; its gradient has to be *estimated*.

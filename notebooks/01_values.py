@@ -54,7 +54,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from estimators import Noise
-from nabla.course import Table, check_exercise, claim, fast, slider
+from nabla.course import (
+    Table,
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures.fig01 import (
     error_lines,
     graph,
@@ -123,7 +131,7 @@ figure.tight_layout()
 
 # %% tags=["exercise"]
 def bellman_backup(P, r, V):
-    """r(s) + Σ_s' P(s, s') V(s'), for all states at once.
+    """The right side of Bellman's equation, for all states at once.
 
     P: array [S, S], a row for each state left; r, V: arrays [S].
     Returns an array [S].
@@ -139,6 +147,8 @@ check_exercise("bellman_backup", bellman_backup)
 def bellman_backup(P, r, V):
     return r + P @ V
 
+
+bellman_backup = kept(bellman_backup)
 
 # %% [markdown]
 # ## 2 · With a model: dynamic programming
@@ -224,7 +234,7 @@ figure.tight_layout()
 
 # %% tags=["exercise"]
 def first_visit(episodes, r):
-    """V(s) = mean of r(s_t) + r(s_t+1) + … after the first visit to s.
+    """V(s): the mean return after the first visit to s in an episode.
 
     episodes: lists of state numbers, first to last; r: array [S].
     Returns an array [S]; every state is visited at least once.
@@ -245,6 +255,8 @@ def first_visit(episodes, r):
             returns[s].append(sum(r[x] for x in episode[first:]))
     return np.array([np.mean(g) for g in returns])
 
+
+first_visit = kept(first_visit)
 
 # %%
 mc = first_visit(EPISODES, r)
@@ -277,7 +289,7 @@ Table(
 
 # %% tags=["exercise"]
 def td_step(V, s, r, after, rate):
-    """V(s) ← V(s) + rate·(r + V(s') − V(s)).
+    """The values after one step of TD(0): only the state left learns.
 
     V: array [S]; s, after: the state left and the state come to;
     r, rate: numbers. Returns the new array [S].
@@ -294,6 +306,9 @@ def td_step(V, s, r, after, rate):
     V = V.copy()
     V[s] += rate * (r + V[after] - V[s])
     return V
+
+
+td_step = kept(td_step)
 
 
 # %%
@@ -388,7 +403,7 @@ figure.tight_layout()
 
 # %% tags=["exercise"]
 def td_target_moments(P, r, V, s):
-    """E[r(s) + V(s')] and Var[r(s) + V(s')] over s' ~ P(s, ·).
+    """Mean and variance of the target r(s) + V(s') over s' ~ P(s, ·).
 
     P: array [S, S]; r, V: arrays [S]; s: a state's number.
     Returns a tuple of two numbers.
@@ -405,6 +420,8 @@ def td_target_moments(P, r, V, s):
     mean = P[s] @ V
     return r[s] + mean, P[s] @ (V - mean) ** 2
 
+
+td_target_moments = kept(td_target_moments)
 
 # %%
 at_start = td_target_moments(P, r, np.zeros(6), 0)
@@ -508,7 +525,7 @@ figure.tight_layout()
 
 # %% tags=["exercise"]
 def targets(r, gamma, Q_next, a_next, done):
-    """r + γ Q(s', a') and r + γ max_b Q(s', b), nothing after an end.
+    """The targets of SARSA and of Q-learning; nothing follows an end.
 
     A batch of n transitions. r: [n]; Q_next: Q(s', ·), [n, A];
     a_next: a', whole numbers [n]; done: True where s' is the end, [n].
@@ -527,6 +544,8 @@ def targets(r, gamma, Q_next, a_next, done):
     best = Q_next.max(axis=1)
     return r + gamma * ~done * chosen, r + gamma * ~done * best
 
+
+targets = kept(targets)
 
 # %%
 arrows = [(2, 3), (3, 4), (2, 5), (5, 5), (4, 5)]  # upper, lower
@@ -557,6 +576,9 @@ Table(
 # %% [markdown]
 # > **Predict.** Both algorithms watch *the same coin* play. Which of them will find $Q^*$?
 
+# %% tags=["predict"]
+predict("same_coin", ...)  # "SARSA" or "Q-learning"
+
 # %% tags=["figure"]
 lengths = [300, 1000, 3000, 10_000, fast(10_000, 30_000)]
 lengths = sorted(set(lengths))
@@ -586,6 +608,15 @@ figure.tight_layout()
 # dip: from its start at zero it comes past $Q^*$ on the way down to $Q$ of the coin.) SAC's
 # critic is of SARSA's kind, with one twist: its next action is drawn afresh from the *present*
 # policy, not taken from the buffer (notebook 10).
+#
+# ## An open project
+#
+# Give the chain an action with a large reward and a small chance of a large cost. Find the number of episodes
+# after which TD(0) and Monte Carlo have the same error, and how it moves as the cost becomes rarer.
+#
+# A good answer has both errors about exact values, averaged over many runs, with error bars; separates bias
+# from variance; explains the crossing by the two variances of exercise 4; and finds a chain in which the two
+# never cross.
 #
 # ## Summary
 #

@@ -56,7 +56,15 @@ from estimators import (
     exact_gradient,
     exact_moments,
 )
-from nabla.course import Table, check_exercise, claim, fast, slider
+from nabla.course import (
+    Table,
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures.fig02 import curves, parabola, weight_bars
 from toy_problems.tables.policy_gradient import (
     as_printed,
@@ -116,6 +124,8 @@ def softmax_score(theta, a):
     return score
 
 
+softmax_score = kept(softmax_score)
+
 # %% [markdown]
 # The score sums to zero over logits, and has mean zero under $\pi$ — for any policy at all, because
 # probabilities sum to one:
@@ -163,7 +173,7 @@ def softmax_score(theta, a):
 
 # %% tags=["exercise"]
 def to_go(rewards):
-    """w_t = Σ_{n ≥ t} r_n, for every t.
+    """The reward to go of each step: its own and all later ones.
 
     rewards: array [T]. Returns an array [T].
     """
@@ -178,6 +188,8 @@ check_exercise("to_go", to_go)
 def to_go(rewards):
     return np.array([sum(rewards[t:]) for t in range(len(rewards))])
 
+
+to_go = kept(to_go)
 
 # %% [markdown]
 # ### Exercise 3 · one walk's estimate  (★★, 10 minutes)
@@ -210,6 +222,8 @@ def trajectory_gradient(theta, states, actions, weights):
         gradient[s, a] += w
     return gradient
 
+
+trajectory_gradient = kept(trajectory_gradient)
 
 # %% [markdown]
 # On a small problem every walk can be listed, with its probability; then the mean of the estimate is a
@@ -259,6 +273,9 @@ Table(
 #
 # > **Predict.** Two steps. The first action leads to a place where everything pays 1, or to one where
 # > nothing does; it pays nothing itself. What is the printed gradient of the first choice?
+
+# %% tags=["predict"]
+predict("printed", ...)  # a number
 
 # %%
 flat = np.zeros((3, 2))
@@ -449,6 +466,8 @@ def best_baseline(pi, Q):
     return np.sum(pi * size * Q) / np.sum(pi * size)
 
 
+best_baseline = kept(best_baseline)
+
 # %% tags=["figure"]
 arms = np.array([1.0, 2.0, 4.0])
 
@@ -522,6 +541,8 @@ def actor_critic(policy, objective, rng):
     advantage = (objective.Q(a) - V).detach()
     return -(advantage * policy.log_prob(a)).mean(0)
 
+
+actor_critic = kept(actor_critic)
 
 # %% [markdown]
 # Leave the `detach` out and the product rule adds $+\log\pi(a)\,\nabla V$. Its mean is
@@ -621,6 +642,15 @@ figure.tight_layout()
 # (Pale: each run. Dashed: the best policy that does not look at the clock.) Some runs without a
 # baseline are thrown into a corner by their first few walks and stay there: when every weight is
 # positive, what is drawn is praised, whatever it was.
+#
+# ## An open project
+#
+# Policy gradients leave out the discount of the *state*: code weighs step $t$ by 1 where the theorem has
+# $\gamma^t$. Build the smallest chain where that changes which policy is learned.
+#
+# A good answer has both gradients exactly, by enumeration, and not by simulation; shows a parameter at which
+# their signs differ; says of which objective, if any, the gradient without $\gamma^t$ is one; and keeps the
+# example small enough to be checked by hand.
 #
 # ## Summary
 #

@@ -58,7 +58,15 @@ import numpy as np
 import torch
 
 from estimators import Gaussian, Objective, exact_gradient
-from nabla.course import Table, check_exercise, claim, fast, slider
+from nabla.course import (
+    Table,
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures.fig03 import (
     densities,
     divergences,
@@ -109,7 +117,7 @@ def numbers(*x):
 
 # %% tags=["exercise"]
 def soft_objective(pi, Q, alpha):
-    """E_π[Q(a)] + α H(π), H(π) = −Σ_a π(a) log π(a).
+    """E_π[Q(a)] + α H(π): mean reward, and entropy at the rate α.
 
     pi, Q: arrays [A], all probabilities positive; alpha: a number.
     Returns a number.
@@ -127,6 +135,8 @@ def soft_objective(pi, Q, alpha):
     H = -np.sum(pi * np.log(pi))
     return mean_reward + alpha * H
 
+
+soft_objective = kept(soft_objective)
 
 # %% [markdown]
 # **Which policy is the best one?** Do not differentiate; complete, as one completes a square. Let
@@ -162,7 +172,7 @@ def soft_objective(pi, Q, alpha):
 
 # %% tags=["exercise"]
 def boltzmann(Q, alpha):
-    """softmax(Q/α): exp(Q(a)/α)/Z, for any finite Q.
+    """The best policy at temperature α, for any finite Q.
 
     Q: array [A]; alpha: a number. Returns an array [A].
     """
@@ -179,6 +189,8 @@ def boltzmann(Q, alpha):
     weights = np.exp(x)
     return weights / weights.sum()
 
+
+boltzmann = kept(boltzmann)
 
 # %% [markdown]
 # > **Predict.** What is the limit for $\alpha\to0$? For $\alpha\to\infty$? Then move the slider.
@@ -328,6 +340,8 @@ def gaussian_loss(mu, sigma, k, m, alpha):
     return alpha * mean_log_pi - mean_Q
 
 
+gaussian_loss = kept(gaussian_loss)
+
 # %% [markdown]
 # From it: $\partial_\mu J = k(\mu - m)$ and $\partial_{\log\sigma}J = k\sigma^2 - \alpha$. The best
 # policy has $\mu = m$ and $\sigma^2 = \alpha/k$: as wide as the critic is flat, times the temperature.
@@ -401,6 +415,8 @@ def forward_fit(m, w):
     return mean, np.sqrt(second_moment - mean**2)
 
 
+forward_fit = kept(forward_fit)
+
 # %% [markdown]
 # **Reverse, $\mathrm{KL}(\pi\|h)$:** a mean under the *policy*. It does not care for what $h$ has where
 # $\pi$ has nothing; but where $h$ has little, $\log h$ is very negative, and a policy that goes there
@@ -434,6 +450,8 @@ def reverse_slope(m, phi, eps, w):
     a = phi + eps
     return np.sum(w * (a - m * np.tanh(m * a)))
 
+
+reverse_slope = kept(reverse_slope)
 
 # %%
 eps, w = np.polynomial.hermite_e.hermegauss(60)
@@ -500,7 +518,11 @@ slider(
 
 # %% [markdown]
 # > **Predict.** Now let $\sigma$ be free, as it is in SAC. Is $\varphi = 0$ still a maximum for $m = 2$?
-#
+
+# %% tags=["predict"]
+predict("free_width", ...)  # "yes" or "no"
+
+# %% [markdown]
 # Not at all: with $\sigma$ free, one wide Gaussian at 0 is the *only* minimum for $m = 2$, with
 # $\sigma = 2.05$. It costs little to be wide when the valley between the peaks is shallow. Only when
 # they are farther apart do minima at the sides appear (from $m = 2.41$), and win (from $m = 2.80$). At
@@ -589,6 +611,15 @@ slider(draw_temperature, alpha=(0.15, 2.0, 0.05, 0.35))
 # It does not go little by little: it jumps, when the sides become lower than the middle (at
 # $\alpha\approx0.42$ here). Where SAC's temperature falls during training, this is the moment when it
 # makes up its mind. Notebook 08 gives it a mixture, so that it need not.
+#
+# ## An open project
+#
+# SAC minimises $\mathrm{KL}(\pi\|h)$. Build the same actor for $\mathrm{KL}(h\|\pi)$, with samples from $h$ by
+# importance weights, on the two peaks of this notebook.
+#
+# A good answer derives its gradient and checks it against quadrature; shows where each of the two ends, from
+# several starts; measures how the variance of the weights grows with the distance of the peaks, and where
+# that makes the forward KL useless; and says what a robot would do with the wide policy.
 #
 # ## Summary
 #

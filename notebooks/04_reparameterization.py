@@ -67,7 +67,15 @@ from estimators import (
     score_function,
 )
 from estimators.gradients import grad_a
-from nabla.course import Table, check_exercise, claim, fast, slider
+from nabla.course import (
+    Table,
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures import estimator_lines, plain
 from nabla.course.figures.fig04 import (
     critics,
@@ -121,6 +129,8 @@ def gaussian_path(mu, log_std, eps):
     return mu + sigma * eps, np.ones(len(eps)), sigma * eps
 
 
+gaussian_path = kept(gaussian_path)
+
 # %% [markdown]
 # **Any law with a distribution function** $F_\theta$ has such a recipe: draw $u$ uniformly in $(0,1)$
 # and take $a = F_\theta^{-1}(u)$. An exponential law, $F_\lambda(a) = 1-e^{-\lambda a}$, gives
@@ -156,6 +166,8 @@ def exponential_path(rate, a):
     density = rate * np.exp(-rate * a)
     return -cdf_slope / density
 
+
+exponential_path = kept(exponential_path)
 
 # %% [markdown]
 # ## 2 · Move the samples, or move the weights
@@ -276,6 +288,8 @@ def pathwise(policy, objective, rng):
     return -objective.Q(a)
 
 
+pathwise = kept(pathwise)
+
 # %% [markdown]
 # Is it right? By quadrature, no chance in it: the mean against the gradient of the mean.
 
@@ -369,6 +383,8 @@ def missing_part(mu, sigma, c, height):
     return height * bell / sigma, height * bell * z
 
 
+missing_part = kept(missing_part)
+
 # %%
 step = build("step", threshold=0.5, mu=0.3, sigma=0.8, alpha=0.0)
 lost = missing_part(0.3, 0.8, 0.5, 1.0)
@@ -399,7 +415,12 @@ print(verdict)
 # for every $k$.
 #
 # > **Predict.** It is unbiased at $k = 10^6$ and zero at $k = \infty$. What happens on the way?
-#
+
+# %% tags=["predict"]
+# the variance of the pathwise gradient: "zero", "constant", "infinite"?
+predict("steep", ...)
+
+# %% [markdown]
 # Slopes of size $k/4$ on a strip of width $1/k$: rarer and rarer samples carry all of the mean. The
 # second moment is $\int\pi Q_k'^2\,\mathrm da\approx\pi(c)\int Q_k'^2\,\mathrm da$, and with
 # $Q_k' = kQ_k(1-Q_k)$ the integral is $k\int_0^1 q(1-q)\,\mathrm dq = k/6$:
@@ -557,6 +578,16 @@ figure.tight_layout()
 # its mean, and the score function, which only looks at heights, is better. “Reparameterization has
 # lower variance” is a rule of thumb with a boundary, not a theorem. Where the boundary lies is the
 # story of notebook 07.
+#
+# ## An open project
+#
+# A real critic is a ReLU network: continuous, with kinks and no jumps, but almost as steep as one. Measure
+# how much of $\nabla_\theta\mathbb E[Q]$ a pathwise estimate with a few hundred draws sees, as the network is
+# trained longer, or made deeper.
+#
+# A good answer compares with a gradient from far more draws of the score function, with intervals that do
+# not overlap by luck; distinguishes a *bias* (there is none) from a variance that no budget reaches; and
+# relates the size of the effect to a number that is read off the network, such as its largest slope.
 #
 # ## Summary
 #

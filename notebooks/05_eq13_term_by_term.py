@@ -75,7 +75,15 @@ from estimators import (
 )
 from estimators.gradients import grad_a
 from estimators.checking.slips import score_for_path
-from nabla.course import Table, check_exercise, claim, fast, slider
+from nabla.course import (
+    Table,
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures import (
     descents,
     estimator_lines,
@@ -162,6 +170,8 @@ def score_term(mu, log_std, eps):
     sigma = log_std.exp()
     return eps / sigma, eps**2 - 1
 
+
+score_term = kept(score_term)
 
 # %% [markdown]
 # > **Predict** before you run the next cell: `log_prob(rsample())` is differentiated by autograd, by
@@ -296,6 +306,8 @@ def eq13(mu, sigma, eps, grad_Q, alpha):
     )
 
 
+eq13 = kept(eq13)
+
 # %% [markdown]
 # ## 3 · Let autograd do it
 #
@@ -333,6 +345,8 @@ def actor_loss(policy, objective, rng):
     a = policy.rsample(1, rng)  # [1, *batch, d]
     return objective.cost(policy, a).mean(0)
 
+
+actor_loss = kept(actor_loss)
 
 # %% [markdown]
 # Is it the same thing, draw by draw? The same noise into the three terms by hand and into autograd:
@@ -407,12 +421,18 @@ def sticking(policy, objective, rng):
     return objective.cost(policy.detach(), a).mean(0)  # … θ in π goes
 
 
+sticking = kept(sticking)
+
 # %% [markdown]
 # ## 5 · When does it help?
 #
 # > **Predict.** You remove a noisy term with mean zero. Does the variance go down — always, sometimes,
 # > never?
-#
+
+# %% tags=["predict"]
+predict("first_term", ...)  # your guess in the place of the dots
+
+# %% [markdown]
 # Take the simplest critic with a maximum, $Q(a) = -\tfrac k2(a-m)^2$, so $-\nabla_aQ(a) = k(a-m)$, and
 # write $\delta = \mu - m$. With $a - m = \delta + \sigma\varepsilon$ the table of section 2 gives
 #
@@ -447,6 +467,8 @@ def variances(k, sigma, alpha):
     without_score = k * sigma - alpha / sigma
     return eq13_factor**2, without_score**2
 
+
+variances = kept(variances)
 
 # %% [markdown]
 # Their ratio depends on one number, $\tau = k\sigma^2/\alpha$: how sharp the critic is, seen by the
@@ -557,6 +579,72 @@ for row, (label, at) in zip(
 figure.tight_layout()
 
 # %% [markdown]
+# > **Predict.** $\tau = k\sigma^2/\alpha = 2$. Which share of Eq. 13's variance for $\mu$ is left without the
+# > first term?
+
+# %% tags=["predict"]
+predict("share_at_two", ...)  # your guess in the place of the dots
+
+# %% [markdown]
+# ### Exercise 6 · where nothing is gained  (★★, 5 minutes)
+#
+# No formula is given. $Q = -k(a-m)^2/2$, and one draw of each. As $\alpha$ grows, the variance for $\mu$
+# without the first term falls, is zero once, and grows again. At which $\alpha > 0$ is it that of Eq. 13?
+
+
+# %% tags=["exercise"]
+def break_even(k, sigma):
+    """The temperature at which dropping the first term is a draw.
+
+    k, sigma: numbers, positive. Returns a number.
+    """
+    raise NotImplementedError
+
+
+# %%
+check_exercise("break_even", break_even)
+
+
+# %% tags=["solution"]
+def break_even(k, sigma):
+    return 2 * k * sigma**2
+
+
+break_even = kept(break_even)
+
+# %% [markdown]
+# ### Exercise 7 · which one, and how many  (★★, 10 minutes)
+#
+# A design. You are told $k$, $\sigma$ and $\alpha$, and how many draws you may take; every draw costs one
+# evaluation of $Q$ and one gradient, whichever estimator it is of. Say which estimator, and how many of
+# its draws to average. The referee is the exact variance for $\mu$ of what you choose, in five cases;
+# within 5 % of the best plan is good.
+
+
+# %% tags=["exercise"]
+def choose_term(k, sigma, alpha, budget):
+    """A plan: ("eq13" or "sticking", number of draws).
+
+    k, sigma, alpha: numbers; budget: the most draws, a whole number.
+    Returns a tuple: the estimator's name, the number of draws.
+    """
+    raise NotImplementedError
+
+
+# %%
+check_exercise("choose_term", choose_term)
+
+
+# %% tags=["solution"]
+def choose_term(k, sigma, alpha, budget):
+    eq13 = (k * sigma) ** 2
+    without = (k * sigma - alpha / sigma) ** 2
+    return ("eq13" if eq13 < without else "sticking"), budget
+
+
+choose_term = kept(choose_term)
+
+# %% [markdown]
 # ## 6 · The version that diverges
 #
 # A popular article on SAC prints the parameter update with $\nabla_\theta\log\pi_\theta(a)$ where Eq. 13
@@ -609,6 +697,17 @@ figure.tight_layout()
 # %% [markdown]
 # (The article's first term, $\alpha\nabla_\theta\log\pi_\theta(a)$, has mean zero and is left out here; it
 # changes nothing in the mean. Exercise 2 knows this slip: try it there.)
+#
+# ## An open project
+#
+# What does a *part* of the first term do? Take Eq. 13 with $c$ times its first term, $c$ a number: $c = 1$ is
+# Eq. 13, $c = 0$ sticking the landing. Which $c$ is best on the parabola, for $\mu$ and for $\log\sigma$, and
+# what becomes of it for $Q = \cos 3a$? Could an actor choose $c$ as it learns?
+#
+# A good answer shows that the mean does not depend on $c$ (by a line of algebra, and by `exact_moments`);
+# has the variance as a parabola in $c$, with its minimum in closed form and the checked fact that $c$ may
+# lie outside $[0, 1]$; says that $\mu$ and $\log\sigma$ want different $c$; and is honest about the price of
+# *estimating* $c$ from the same draws (a bias, unless they are others).
 #
 # ## Summary
 #

@@ -67,7 +67,15 @@ from estimators import (
     vargrad,
 )
 from estimators.gradients import row_gradients, rows
-from nabla.course import Table, check_exercise, claim, fast, slider
+from nabla.course import (
+    Table,
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures import baseline_curves, descents
 from nabla.figures import variance_bars
 
@@ -127,6 +135,8 @@ def nabla_log(policy, objective, rng):
     weight = objective.cost(policy, a).detach()
     return (weight * policy.log_prob(a)).mean(0)
 
+
+nabla_log = kept(nabla_log)
 
 # %% [markdown]
 # ## 2 · A “loss” that is none
@@ -195,6 +205,8 @@ check_exercise("best_constant", best_constant)
 def best_constant(cost, score):
     return (cost * score**2).sum() / (score**2).sum()
 
+
+best_constant = kept(best_constant)
 
 # %% [markdown]
 # The best constant is a mean of the costs, weighed by the squared score (Greensmith, Bartlett and Baxter
@@ -283,6 +295,8 @@ def others(cost):
     return (cost.sum() - cost) / (n - 1)
 
 
+others = kept(others)
+
 # %% [markdown]
 # ## 5 · The biased one
 #
@@ -290,7 +304,11 @@ def others(cost):
 # above says that this “should preserve the expected gradient”.
 #
 # > **Predict.** Does it? What is the mean of $\frac1n\sum_i(c_i - \bar c)\,\nabla\log\pi(a_i)$?
-#
+
+# %% tags=["predict"]
+predict("share_left", ...)  # at n = 2, as a share of ∇J
+
+# %% [markdown]
 # $\bar c$ contains $c_i$, so it does depend on the action it is subtracted for. Write
 # $\bar c = \tfrac1n c_i + \tfrac{n-1}n b_i$ with the leave-one-out $b_i$; then $c_i - \bar c = \tfrac{n-1}n(c_i - b_i)$, and
 #
@@ -350,6 +368,8 @@ def repaired(policy, objective, rng):
     return n / (n - 1) * surrogate.mean(0)
 
 
+repaired = kept(repaired)
+
 # %% [markdown]
 # The same thing a third time: at $\alpha = 1$, half the *variance* of the costs, differentiated with the actions
 # held fixed, is the leave-one-out gradient, draw by draw (VarGrad, Richter et al. 2020). The derivative of a cost is
@@ -398,6 +418,15 @@ figure.tight_layout()
 # Three lessons. The one at the top is **biased**, and small because it is shrunk: a quarter of
 # leave-one-out's variance, with half of the gradient. Leave-one-out has 9 % more than the best constants
 # that nobody knows. And here reparameterization wins — *here*: notebook 07 shows where it does not.
+#
+# ## An open project
+#
+# Learn the baseline. Fit $b_\phi(s)$ to costs by regression while the actor learns by nabla-log, and find out
+# how much of the gap between $V$ and $b^*$ it closes.
+#
+# A good answer keeps the fit and the estimate on different draws, or shows the bias that comes of not doing
+# so; has the variance for each state, not only its mean; compares with leave-one-out at the same number of
+# evaluations of $Q$; and says when $b^*$ is not worth having.
 #
 # ## Summary
 #

@@ -58,7 +58,15 @@ from estimators import (
     measure,
     per_sample_gradients,
 )
-from nabla.course import Table, check_exercise, claim, fast, slider
+from nabla.course import (
+    Table,
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures import estimator_lines, plain
 from nabla.course.figures.fig07 import ratio_dots
 from nabla.family import load_family
@@ -92,10 +100,10 @@ catalogue = CATALOGUE[Gaussian]
 
 # %% tags=["exercise"]
 def variance_with_error(g, exact):
-    """v = mean of (g − exact)², and std[(g − exact)²]/√N.
+    """The variance about the exact gradient, and how well it is known.
 
     g: tensor [N], one parameter's gradient in N draws; exact: its
-    exact value, a number. The std is the one with N − 1.
+    exact value, a number. Standard deviations are those with N − 1.
     Returns a tuple: the variance, its standard error.
     """
     raise NotImplementedError
@@ -110,6 +118,8 @@ def variance_with_error(g, exact):
     squares = (g - exact) ** 2
     return squares.mean(), squares.std() / math.sqrt(len(g))
 
+
+variance_with_error = kept(variance_with_error)
 
 # %% [markdown]
 # The workbench does this for every parameter (`measure`), and where an estimator draws few numbers it
@@ -224,6 +234,8 @@ def what_a_budget_buys(variance, cost, budget):
     return n, variance / n
 
 
+what_a_budget_buys = kept(what_a_budget_buys)
+
 # %%
 money, bought = 256, []
 for r in reports:
@@ -291,6 +303,8 @@ def second_moments(w, F, dF, ddF):
     return path, score, score - baseline**2
 
 
+second_moments = kept(second_moments)
+
 # %% [markdown]
 # The difference of the first two is the **criterion**:
 #
@@ -303,6 +317,16 @@ def second_moments(w, F, dF, ddF):
 # > **Predict.** For which of these does nabla-log (with $b^*$) win at $\mathcal N(0,1)$: $a$, $a^2$,
 # > $a^3 - a$, $(a^2-2)(a^2-9)$, $\cos a$, $\cos 3a$, $e^a$? And what is the worst ratio that it can have
 # > against reparameterization, over *all* $F$: 10, 1000, infinite?
+
+# %% tags=["predict"]
+predict("worst", ...)  # the ratio, in the place of the dots
+
+# %% [markdown]
+# > **Predict**, more modestly: $F = a^2$ at $\mathcal N(0, 1)$. How many times the variance of
+# > reparameterization has nabla-log, with its best baseline?
+
+# %% tags=["predict"]
+predict("parabola", ...)  # your guess in the place of the dots
 
 # %% tags=["figure"]
 integrands = {
@@ -478,6 +502,8 @@ def nabla_log_variances(k, delta, sigma, alpha):
     )
 
 
+nabla_log_variances = kept(nabla_log_variances)
+
 # %% [markdown]
 # Side by side, for $\mu$, times $\sigma^2$:
 #
@@ -495,6 +521,72 @@ def nabla_log_variances(k, delta, sigma, alpha):
 #
 # > **Predict.** Draw that region, with $\tau$ along the axis and $|\delta|/\sigma$ up. Where does SAC spend
 # > its time — near $\tau = 1$, or far from it?
+
+# %% [markdown]
+# ### Exercise 5 · a fair price  (★★, 5 minutes)
+#
+# No formula is given. The same parabola at its optimum, $\delta = 0$, one action, the best baseline $b^*$. One
+# estimate of Eq. 13 may cost more than one of nabla-log, for it needs a gradient of $Q$. How many times as
+# much may it cost before nabla-log is the better buy? Write it in $\tau = k\sigma^2/\alpha$ alone.
+
+
+# %% tags=["exercise"]
+def fair_price(tau):
+    """Price of Eq. 13, in estimates of nabla-log, that is just fair.
+
+    For μ, at δ = 0. tau: a number, positive, not 1. Returns a number.
+    """
+    raise NotImplementedError
+
+
+# %%
+check_exercise("fair_price", fair_price)
+
+
+# %% tags=["solution"]
+def fair_price(tau):
+    B_over_u = 1 - 1 / tau  # (kσ² − α)/(kσ²)
+    return 1.5 * B_over_u**2
+
+
+fair_price = kept(fair_price)
+
+# %% [markdown]
+# ### Exercise 6 · a plan for a budget  (★★★, 15 minutes)
+#
+# A design. An action costs one evaluation of $Q$, and one more `price` if its gradient is wanted. Choose
+# between Eq. 13, averaged over $n$ draws, and nabla-log with leave-one-out over $n$ actions, and choose $n$.
+# The referee is the exact variance for $\mu$. (With leave-one-out it is $A/n + B/(n(n-1))$; you may derive
+# $A$ and $B$ for the parabola, or let `exact_moments` tell you at $n = 2$ and $3$.)
+
+
+# %% tags=["exercise"]
+def plan(k, delta, sigma, alpha, price, budget):
+    """A plan: ("eq13" or "leave_one_out", n).
+
+    Q = −k(a − m)²/2, delta = μ − m. price: of a gradient of Q, in
+    evaluations; budget: in evaluations, a whole number.
+    Returns a tuple: the estimator's name, n (2 at least for the latter).
+    """
+    raise NotImplementedError
+
+
+# %%
+check_exercise("plan", plan)
+
+
+# %% tags=["solution"]
+def plan(k, delta, sigma, alpha, price, budget):
+    u, B = k * delta * sigma, k * sigma**2 - alpha
+    own = (2 * u**2 + 2.5 * B**2) / sigma**2
+    others = (2 * u**2 + B**2 / 2) / sigma**2  # Var[c]E[s²] + E[cs]²
+    n, m = int(budget / (1 + price)), budget
+    eq13 = (k * sigma) ** 2 / n
+    loo = own / m + others / (m * (m - 1))
+    return ("eq13", n) if eq13 < loo else ("leave_one_out", m)
+
+
+plan = kept(plan)
 
 # %% [markdown]
 # ## 7 · The map
@@ -618,6 +710,16 @@ Table(
 )
 
 # %% [markdown]
+# ## An open project
+#
+# The map of section 7 is for one dimension and one action. Draw the one that a practitioner needs: which
+# estimator has the least variance *per second* in your own SAC, for your critic and your batch?
+#
+# A good answer measures seconds and not evaluations; gives every variance an error bar, about a gradient
+# that is known or averaged over far more draws; keeps the states apart and says how it pools them (the
+# median of ratios, 11); repeats it early and late in training; and names one regime in which its
+# recommendation is wrong, with a run that shows it.
+#
 # ## Summary: an answer to the open question
 #
 # *Is reparameterization's variance lower than nabla-log's?* **Not in general**, and this is what can be

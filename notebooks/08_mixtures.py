@@ -74,7 +74,15 @@ from estimators.checking.slips import (
     marginal_cdfs,
     path_of_drawn_component,
 )
-from nabla.course import Table, check_exercise, claim, fast, slider
+from nabla.course import (
+    Table,
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures import estimator_lines
 from nabla.course.figures.fig08 import (
     bias_and_noise,
@@ -162,6 +170,8 @@ def mixture_weight_gradient(w, values):
     return w * (values - (w * values).sum())
 
 
+mixture_weight_gradient = kept(mixture_weight_gradient)
+
 # %% [markdown]
 # ## 2 · The golden equation
 #
@@ -223,6 +233,8 @@ def implicit_path(w, mu, sigma, a):
     by_logits = w * (ndtr(z) - w @ ndtr(z))  # exercise 1, of F
     return r, r * sigma * z, -by_logits / q
 
+
+implicit_path = kept(implicit_path)
 
 # %% [markdown]
 # The first two read: every component moves the action as *it* would, times its share
@@ -309,6 +321,8 @@ def weights_given(w, mu, sigma, a):
     joint = w * np.exp(-(((a - mu) / sigma) ** 2) / 2) / sigma
     return joint / joint.sum()
 
+
+weights_given = kept(weights_given)
 
 # %% [markdown]
 # > **Predict.** Two components in the plane, on a diagonal, and a cost with $a_1a_2$ in it. Which entries
@@ -402,6 +416,38 @@ def marginal_loss(policy, objective, rng):
     return (w * cost).sum(0)
 
 
+marginal_loss = kept(marginal_loss)
+
+# %% [markdown]
+# ### Exercise 5 · the noise of a weight  (★★, 10 minutes)
+#
+# No formula is given. Two components in one dimension, $Q(a) = a$, $\alpha = 0$, so $J = -\mathbb E[a]$. One
+# marginalised estimate of $\partial J/\partial\,\text{logit}_1$: what is its variance? It must not depend on
+# where the components are.
+
+
+# %% tags=["exercise"]
+def noise_of_weights(w, sigma):
+    """Variance of one marginalised estimate by the first logit.
+
+    w, sigma: arrays [2], weights and standard deviations.
+    Returns a number.
+    """
+    raise NotImplementedError
+
+
+# %%
+check_exercise("noise_of_weights", noise_of_weights)
+
+
+# %% tags=["solution"]
+def noise_of_weights(w, sigma):
+    factor = w[0] * w[1]  # w₁(a₁ − w₁a₁ − w₂a₂) = w₁w₂(a₁ − a₂)
+    return factor**2 * (sigma[0] ** 2 + sigma[1] ** 2)
+
+
+noise_of_weights = kept(noise_of_weights)
+
 # %% [markdown]
 # ## 5 · What blows up across a gap
 #
@@ -414,6 +460,9 @@ def marginal_loss(policy, objective, rng):
 #
 # > **Predict** before you move the slider: at $m = 4$, how many times faster does a draw at $a = 0$ move
 # > than one on a peak?
+
+# %% tags=["predict"]
+predict("gap", ...)  # your guess in the place of the dots
 
 
 # %% tags=["figure"]
@@ -549,12 +598,12 @@ figure.tight_layout()
 #
 # $$\partial_\mu\,\mathbb E[c] = \frac{1}{\sigma\sqrt{2\pi}}\;\mathbb E\big[c(\mu+\sigma W) - c(\mu-\sigma W)\big].$$
 #
-# ### Exercise 5 · one draw of it  (★★, 5 minutes)
+# ### Exercise 6 · one draw of it  (★★, 5 minutes)
 
 
 # %% tags=["exercise"]
 def weak_derivative(f, mu, sigma, u):
-    """[f(μ + σW) − f(μ − σW)] / (σ√2π), one draw of ∂_μ E[f].
+    """One draw of ∂_μ E[f], measure-valued, from one uniform number.
 
     f: a function of an action; u: uniform on (0, 1). Make the
     Rayleigh number W from u: P(W > w) = exp(−w²/2).
@@ -574,6 +623,8 @@ def weak_derivative(f, mu, sigma, u):
         sigma * math.sqrt(2 * math.pi)
     )
 
+
+weak_derivative = kept(weak_derivative)
 
 # %% [markdown]
 # > **Predict.** $Q$ jumps from 0 to 1 at $a = 0.5$ (07: reparameterization says 0, silently). What does this
@@ -712,6 +763,17 @@ Table(
 )
 
 # %% [markdown]
+# ## An open project
+#
+# Put a mixture into an actor. `Mixture` has `rsample` (implicit) and components (summed out); `nabla train`
+# knows Gaussians. Take a task whose reward has two good actions in the same state, and find out whether two
+# components find both, with which estimator, and what it costs in seconds.
+#
+# A good answer checks its loss first (`check`, in two dimensions, with a $Q$ that couples them); compares
+# with one Gaussian at *equal seconds*, over at least five seeds, with intervals; looks at the weights and
+# not at the return only (does one component die? when?); and says what happens as the gap between the two
+# good actions widens, for which section 5 has a forecast.
+#
 # ## Summary
 #
 # * Drawing a component cuts the weights off: their gradient has mean **zero**, without an error message.
@@ -823,7 +885,7 @@ u = (np.arange(20_000) + 0.5) / 20_000
 mine = np.mean(
     [weak_derivative(lambda a: -float(a > 0.5), 0.3, 0.8, x) for x in u]
 )
-claim("Exercise 5 on the jump", mine, truth, 1e-3)
+claim("Exercise 6 on the jump", mine, truth, 1e-3)
 noise = relaxed["gumbel_softmax"][1]
 claim("Gumbel: variance like 1/T", noise[0] / noise[1], 2, 0.3)
 last = relaxed["gumbel_softmax"][0][-1]

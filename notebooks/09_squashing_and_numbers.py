@@ -62,7 +62,15 @@ from estimators import (
     score_function,
     squash,
 )
-from nabla.course import Table, check_exercise, claim, fast, slider
+from nabla.course import (
+    Table,
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures.fig09 import (
     entropy_curve,
     temperatures,
@@ -92,7 +100,11 @@ def numbers(*x):
 #
 # > **Predict.** In float32 (what networks use), `log(1 - tanh(u)**2)`: from which $u$ on is it $-\infty$? And
 # > with `+ 1e-6` inside: what is its value at $u = 10$, and what its *derivative*?
-#
+
+# %% tags=["predict"]
+predict("saturated", ...)  # its value at u = 10, with 1e-6
+
+# %% [markdown]
 # $1 - \tanh^2u$ is the difference of two numbers that agree in more and more digits. Write it otherwise
 # *before* computing:
 #
@@ -122,6 +134,8 @@ def log_det(u):
     log_2_cosh = torch.logaddexp(u, -u)
     return 2 * (math.log(2) - log_2_cosh)
 
+
+log_det = kept(log_det)
 
 # %%
 forms = {
@@ -199,6 +213,8 @@ def squashed_cost(log_prob, u, Q, alpha):
     det = 2 * (math.log(2) - torch.logaddexp(u, -u))
     return alpha * (log_prob - det) - Q(torch.tanh(u))
 
+
+squashed_cost = kept(squashed_cost)
 
 # %% [markdown]
 # ## 4 · A saturated actor
@@ -300,6 +316,8 @@ def squashed_entropy(mu, sigma, eps, w):
     return math.log(sigma) + math.log(2 * math.pi * math.e) / 2 + w @ det
 
 
+squashed_entropy = kept(squashed_entropy)
+
 # %% [markdown]
 # > **Predict.** $\mu = 0$, and $\sigma$ grows from 0. Does the entropy grow with it for ever? Which density on
 # > $(-1, 1)$ has the most entropy, and how near can a squashed Gaussian come?
@@ -398,6 +416,8 @@ def temperature_slope(r, alpha, target):
     return -(np.exp(log_p) @ log_p) - target  # H(π_α) − target
 
 
+temperature_slope = kept(temperature_slope)
+
 # %% [markdown]
 # It is the derivative of SAC's $\text{loss}(\alpha) = \mathbb E[-\alpha\log\pi - \alpha\bar H]$ at a fixed policy.
 # Too little entropy: negative slope, $\alpha$ rises. It can rise *above 1*; nothing is wrong with that.
@@ -478,7 +498,7 @@ Table(
 
 # %% tags=["exercise"]
 def discrete_loss(policy, objective, rng):
-    """∇J = d/dθ Σ_a π_θ(a) [α log π_θ(a) − Q(a)], exactly.
+    """∇J for finitely many actions, exactly: nothing is drawn.
 
     Returns the surrogate, one number for each policy: [*batch].
     """
@@ -495,6 +515,8 @@ def discrete_loss(policy, objective, rng):
     return (p * objective.cost(policy, a)).sum(0)
 
 
+discrete_loss = kept(discrete_loss)
+
 # %%
 arms = Categorical(numbers(0.3, -0.5, 0.1, 0.4))
 reward = numbers(1.0, 0.2, -0.7, 0.5)
@@ -509,6 +531,15 @@ logits = [f"mean, logit {i}" for i in range(1, 5)]
 Table(("", *logits, "total variance"), rows)
 
 # %% [markdown]
+# ## An open project
+#
+# Which constant hides in your favourite library? Collect the forms of the squashed log-density that are in
+# use (an epsilon, a clamp of the action, a clamp of $\log\sigma$), and map where each of them is wrong.
+#
+# A good answer quotes code with its address and version; shows errors of the *gradient*, in float32, over a
+# grid of $(\mu, \sigma)$; finds for each form a state that an actor reaches in training; and proves by a run
+# that it matters, or that it does not.
+#
 # ## Summary
 #
 # * $\log\pi(\tanh u) = \log\mathcal N(u) - \log(1-\tanh^2u)$, and $\log(1-\tanh^2u) = 2\,(\log2 - u -

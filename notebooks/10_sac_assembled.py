@@ -52,7 +52,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from nabla.course import Table, check_exercise, claim, fast, slider
+from nabla.course import (
+    Table,
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures.fig10 import contraction, course_of, lines
 from sac_minimal.config import Config
 from sac_minimal.lineage import FirstSAC, ValueSAC
@@ -148,7 +156,7 @@ Table(
 
 # %% tags=["exercise"]
 def soft_target(reward, terminated, q1, q2, log_prob, alpha, gamma):
-    """y = r + γ(1 − terminated)(min_i Q̄_i(s′, a′) − α log π(a′|s′)).
+    """The critics' target y of SAC, for a batch of transitions.
 
     reward, terminated (0 or 1), q1, q2, log_prob: arrays, a transition
     each; q1, q2 and log_prob are of the next state and action.
@@ -167,6 +175,8 @@ def soft_target(reward, terminated, q1, q2, log_prob, alpha, gamma):
     return reward + gamma * (1 - terminated) * soft_value
 
 
+soft_target = kept(soft_target)
+
 # %% [markdown]
 # ## 2 · Two critics
 #
@@ -174,7 +184,11 @@ def soft_target(reward, terminated, q1, q2, log_prob, alpha, gamma):
 # the errors of two critics at an action be normal with standard deviation $s$ and correlation $\rho$.
 #
 # > **Predict.** The minimum of the two: is it right on average?
-#
+
+# %% tags=["predict"]
+predict("minimum", ...)  # "too low", "right" or "too high"
+
+# %% [markdown]
 # $$\begin{aligned}
 # \min(x_1, x_2) &= \frac{x_1 + x_2}2 - \frac{|x_1 - x_2|}2 , \\
 # x_1 - x_2 &\sim \mathcal N\big(0,\, 2s^2(1-\rho)\big),\qquad
@@ -202,6 +216,8 @@ def twin_bias(s, rho):
     sd_of_difference = s * np.sqrt(2 * (1 - rho))
     return -0.5 * np.sqrt(2 / np.pi) * sd_of_difference
 
+
+twin_bias = kept(twin_bias)
 
 # %% [markdown]
 # So the minimum *under*-estimates at a given action, and the search for the best action *over*-estimates;
@@ -263,7 +279,7 @@ slider(draw_bias, rho=(0.0, 0.95, 0.05, 0.0))
 
 # %% tags=["exercise"]
 def half_life(tau):
-    """Updates after which half of θ̄ is left: (1 − τ)ⁿ = ½."""
+    """Updates after which half of the first θ̄ is left in it."""
     raise NotImplementedError
 
 
@@ -275,6 +291,8 @@ check_exercise("half_life", half_life)
 def half_life(tau):
     return -math.log(2) / math.log1p(-tau)
 
+
+half_life = kept(half_life)
 
 # %%
 print(f"τ = 0.005: half is left after {half_life(0.005):.0f} updates")
@@ -327,6 +345,8 @@ def dual_temperature(k, target):
     sigma_squared = math.exp(2 * target) / (2 * math.pi * math.e)
     return k * sigma_squared
 
+
+dual_temperature = kept(dual_temperature)
 
 # %% [markdown]
 # > **Predict.** Start with α far too high. Two loops: one descends (18) along $\ell = \log\alpha$, so that
@@ -490,6 +510,15 @@ figure.tight_layout()
 #
 # Look at the entropy: it starts above the target (the first policy is wide), α falls, the entropy falls with
 # it, passes the target, and α turns round. A dual variable at work.
+#
+# ## An open project
+#
+# Take one part out of SAC: the second critic, the target network, the learned temperature, the entropy in
+# the target, the reset of the replay. Foretell what breaks, then train.
+#
+# A good answer changes one line and shows it; writes its forecast first; uses at least five seeds and says
+# what its intervals are over; looks inside (the critics' bias against returns, α, the entropy), so that it
+# knows *why* the curve moved; and keeps the run that did not fit.
 #
 # ## Summary
 #

@@ -50,7 +50,7 @@ import torch
 
 import nabla
 from estimators import Gaussian, Objective, exact_gradient
-from nabla.course import Table, check_exercise, claim
+from nabla.course import Table, check_exercise, claim, kept, predict
 from nabla.course.figures.fig11 import along, told_and_measured
 
 STUDY = Path(nabla.__file__).parents[1] / "studies" / "open_question"
@@ -97,7 +97,11 @@ Table(
 # curvature under the policy.
 #
 # > **Predict.** What is τ inside a trained SAC: 0.1, 1, 10? Does it depend on the task?
-#
+
+# %% tags=["predict"]
+predict("tau", ...)  # "0.1", "1" or "10"
+
+# %% [markdown]
 # There is a reason to be sure. **Stein's lemma**: for $\varepsilon\sim\mathcal N(0, 1)$, integrate by parts
 # with the density $\varphi$, for which $\varepsilon\varphi(\varepsilon) = -\varphi'(\varepsilon)$:
 #
@@ -137,6 +141,9 @@ check_exercise("tau_by_stein", tau_by_stein)
 def tau_by_stein(grad_Q, eps, sigma, alpha):
     k = -(grad_Q * eps).mean() / sigma
     return k * sigma**2 / alpha
+
+
+tau_by_stein = kept(tau_by_stein)
 
 
 # %% tags=["figure"]
@@ -187,9 +194,10 @@ Table(
 
 # %% tags=["exercise"]
 def typical_ratio(one, other):
-    """exp mean_seeds log median_states (one/other).
+    """How many times as large as `other` is `one`, typically?
 
-    one, other: arrays [seeds, states] of variances. Returns a number.
+    one, other: arrays [seeds, states] of variances. The typical state
+    of each seed, then the geometric mean over seeds: a number.
     """
     raise NotImplementedError
 
@@ -203,6 +211,8 @@ def typical_ratio(one, other):
     each_seed = np.median(one / other, axis=1)
     return np.exp(np.log(each_seed).mean())
 
+
+typical_ratio = kept(typical_ratio)
 
 # %% [markdown]
 # > **Predict.** Against Eq. 13: sticking the landing? Nabla-log with leave-one-out of 2, of 32? Nabla-log
@@ -327,6 +337,8 @@ def leave_one_out_at(v2, v8, n):
     return A / n + B / (n * (n - 1))
 
 
+leave_one_out_at = kept(leave_one_out_at)
+
 # %% tags=["figure"]
 at = {
     (study.label(r), r["task"], r["seed"], r["step"], r["state"]): r
@@ -352,7 +364,68 @@ print(f"foretold / measured over {len(v32)} states: median {middle:.3f}")
 # %% [markdown]
 # It holds within what the measurement allows, from networks that have hardly learned to the last checkpoint.
 # So whoever has measured $n = 2$ and $8$ need not try others.
+
+# %% [markdown]
+# ### Exercise 4 · what the first term costs  (★★, 5 minutes)
 #
+# No formula is given. An actor sits at $\tau$, its critic is a parabola there. How many times Eq. 13's variance
+# for $\mu$ has sticking the landing? Derive it; then look at your number where the trained actors are.
+
+
+# %% tags=["exercise"]
+def without_first_term(tau):
+    """Variance for μ without the first term, Eq. 13's being 1.
+
+    tau: a number, positive. Returns a number.
+    """
+    raise NotImplementedError
+
+
+# %%
+check_exercise("without_first_term", without_first_term)
+
+
+# %% tags=["solution"]
+def without_first_term(tau):
+    return (1 - 1 / tau) ** 2
+
+
+without_first_term = kept(without_first_term)
+
+# %% [markdown]
+# ### Exercise 5 · spend it  (★★★, 15 minutes)
+#
+# A design, from what a probe tells. You know the variance of Eq. 13 and that of leave-one-out with 2 and
+# with 8 actions; an action costs one evaluation, a gradient `price` more. Choose an estimator and its $n$.
+
+
+# %% tags=["exercise"]
+def spend(eq13, v2, v8, price, budget):
+    """A plan: ("eq13" or "leave_one_out", n).
+
+    eq13: variance of one draw of Eq. 13; v2, v8: of leave-one-out at
+    n = 2 and 8; price: of a gradient, in evaluations; budget: in
+    evaluations, a whole number. Returns a tuple: the name, n.
+    """
+    raise NotImplementedError
+
+
+# %%
+check_exercise("spend", spend)
+
+
+# %% tags=["solution"]
+def spend(eq13, v2, v8, price, budget):
+    B = (v2 / 4 - v8) / (1 / 8 - 1 / 56)
+    A = 2 * v2 - B
+    n, m = int(budget / (1 + price)), budget
+    loo = A / m + B / (m * (m - 1))
+    return ("eq13", n) if eq13 / n < loo else ("leave_one_out", m)
+
+
+spend = kept(spend)
+
+# %% [markdown]
 # ## 5 · Does it matter?
 #
 # > **Predict.** Eq. 13 replaced by an estimator with a third of its variance, or with a hundredth: how much
@@ -393,6 +466,15 @@ Table(
 #
 # Runs of a few thousand steps, three seeds, small networks in the training part, one rule for the
 # temperature. The variance tables are measured; the claim “it does not matter” is not made.
+#
+# ## An open project
+#
+# Ask the question of a task that is not in the study. Train with `nabla train`, probe with `nabla probe`, and
+# foretell before you look: where $\tau$ will be, which estimator will vary least, by how much.
+#
+# A good answer writes its forecast down *before* the probe; uses at least three seeds and says which
+# spread its intervals are about (states of one seed share a critic); separates variance per estimate from
+# variance per evaluation; and reports a forecast that failed as carefully as one that held.
 #
 # ## Summary
 #

@@ -69,7 +69,15 @@ from estimators import (
 from nabla.advise.table import advice, ranks
 from nabla.advise.advising import candidates_for
 from nabla.advise.candidates import Wants
-from nabla.course import Table, check_exercise, claim, fast, slider
+from nabla.course import (
+    Table,
+    check_exercise,
+    claim,
+    fast,
+    kept,
+    predict,
+    slider,
+)
 from nabla.course.figures.fig12 import evidence_lines, work_plane
 from toy_problems import Problem
 
@@ -158,6 +166,9 @@ def my_loss(mu, log_std, eps, Q, alpha):
     return alpha * (log_prob - log_det_tanh(u)) - Q(torch.tanh(u))
 
 
+my_loss = kept(my_loss)
+
+
 # %%
 def mended_loss(params):
     eps = torch.randn_like(params["mu"])
@@ -186,13 +197,17 @@ print(mended)
 # $$\delta\sqrt n \ge z_f + z_m \quad\Longleftrightarrow\quad n \ge \Big(\frac{z_f + z_m}{\delta}\Big)^2 .$$
 #
 # > **Predict.** $\delta = 0.01$, both rates $10^{-6}$, four entries. Thousands of estimates? A million?
-#
+
+# %% tags=["predict"]
+predict("how_many", ...)  # your guess in the place of the dots
+
+# %% [markdown]
 # ### Exercise 2 · how many  (★★, 5 minutes)
 
 
 # %% tags=["exercise"]
 def estimates_needed(delta, false_alarm, miss, entries):
-    """((z_f + z_m)/δ)²: estimates that show a bias of δ s.
+    """How many estimates show a bias of δ s, s their deviation.
 
     false_alarm: of all entries together, on both sides; miss: of an
     entry that is off by δ s. NormalDist().inv_cdf(p) is the point
@@ -212,6 +227,8 @@ def estimates_needed(delta, false_alarm, miss, entries):
     z_miss = -quantile(miss)
     return ((z_alarm + z_miss) / delta) ** 2
 
+
+estimates_needed = kept(estimates_needed)
 
 # %%
 needed = estimates_needed(DELTA, 1e-6, 1e-6, 4)
@@ -408,6 +425,8 @@ def antithetic(policy, objective, rng):
     return (cost * policy.log_prob(a)).mean(0)
 
 
+antithetic = kept(antithetic)
+
 # %% [markdown]
 # > **Predict.** Against two *independent* actions, the same two evaluations of $Q$: what happens to the
 # > variance for $\mu$? And for $\log\sigma$?
@@ -428,7 +447,38 @@ Table(
 # `assert_unbiased(antithetic, policy, objective)` is a whole test; `estimators.testing` has Hypothesis
 # strategies for random policies and objectives. From the command line it is
 # `nabla check mine:antithetic report`.
+
+# %% [markdown]
+# ### Exercise 4 · when a pair helps  (★★, 5 minutes)
 #
+# No formula is given. Each half of a pair is an unbiased estimate with the same variance, and the two have
+# a covariance, for they share $\varepsilon$. How many times the variance of *two independent* draws, averaged,
+# has the average of the pair?
+
+
+# %% tags=["exercise"]
+def pair_against_two(variance, covariance):
+    """Variance of a pair's mean, that of two independent draws being 1.
+
+    variance: of one half; covariance: of the two halves.
+    Returns a number.
+    """
+    raise NotImplementedError
+
+
+# %%
+check_exercise("pair_against_two", pair_against_two)
+
+
+# %% tags=["solution"]
+def pair_against_two(variance, covariance):
+    pair = (variance + covariance) / 2
+    return pair / (variance / 2)
+
+
+pair_against_two = kept(pair_against_two)
+
+# %% [markdown]
 # ## 5 · Which one to use
 #
 # Variance alone does not decide: an estimator that evaluates $Q$ eight times may well vary less. Give
@@ -439,7 +489,7 @@ Table(
 #
 # **So compare variance × cost**; the budget drops out. (As long as many estimates fit into it.)
 #
-# ### Exercise 4 · within a budget  (★, 3 minutes)
+# ### Exercise 5 · within a budget  (★, 3 minutes)
 
 
 # %% tags=["exercise"]
@@ -459,6 +509,49 @@ check_exercise("variance_within", variance_within)
 def variance_within(variance, cost, budget):
     return variance / math.floor(budget / cost)
 
+
+variance_within = kept(variance_within)
+
+# %% [markdown]
+# ### Exercise 6 · pairs, or not  (★★, 10 minutes)
+#
+# A design. Three unbiased estimators of one gradient: independent score-function draws, antithetic pairs, and
+# the pathwise one. You know their exact variances, what a gradient of $Q$ costs, and your budget. Which one,
+# and how many of its estimates? (A pair is *one* estimate, and costs two evaluations.)
+
+
+# %% tags=["exercise"]
+def pairs_or_not(variance, covariance, pathwise, price, budget):
+    """A plan: ("independent", "pairs" or "pathwise", estimates).
+
+    variance: of one draw; covariance: of the halves of a pair;
+    pathwise: variance of one pathwise draw, which costs 1 + price;
+    budget: in evaluations. Returns a tuple: the name, how many.
+    """
+    raise NotImplementedError
+
+
+# %%
+check_exercise("pairs_or_not", pairs_or_not)
+
+
+# %% tags=["solution"]
+def pairs_or_not(variance, covariance, pathwise, price, budget):
+    plans = {
+        "independent": (variance, 1.0),
+        "pairs": ((variance + covariance) / 2, 2.0),
+        "pathwise": (pathwise, 1.0 + price),
+    }
+
+    def mean_variance(name):
+        v, cost = plans[name]
+        return v / int(budget / cost)
+
+    best = min(plans, key=mean_variance)
+    return best, int(budget / plans[best][1])
+
+
+pairs_or_not = kept(pairs_or_not)
 
 # %% [markdown]
 # `nabla advise` does the comparison: it measures every unbiased estimator that applies, counts what it
@@ -525,6 +618,16 @@ slider(draw_plane, price=(0.0, 10.0, 0.5, 1.0))
 # %% [markdown]
 # When several lie on the same dashed line, `advise` says that the difference is not significant. That is
 # an answer, too: take the one that is easiest to get right.
+#
+# ## An open project
+#
+# Take an actor loss from a public repository, as it is, and put it on trial: `check`, with the policy and the
+# squashing that it is for, in as many dimensions as it is used in.
+#
+# A good answer quotes the lines with their address; adapts them without repairing them; states what the
+# trial could have seen ($\delta$, both rates) and not only its verdict; explains a rejection down to the
+# line, with the corrected loss accepted; and, if nothing is found, says which slips of notebook 13 would
+# have been.
 #
 # ## Summary
 #

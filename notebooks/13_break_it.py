@@ -81,7 +81,7 @@ from estimators import (
     squash,
 )
 from estimators.quadrature import exact_mean
-from nabla.course import Table, check_exercise, claim, fast
+from nabla.course import Table, check_exercise, claim, fast, kept
 from nabla.course.figures.fig13 import landing, two_parts
 
 
@@ -553,6 +553,8 @@ def final_sigma(k, alpha, d):
     return tuple(math.sqrt(t / k) for t in temperatures)
 
 
+final_sigma = kept(final_sigma)
+
 # %% [markdown]
 # ### Exercise 2 · what number 4 reports  (★★, 5 minutes)
 
@@ -576,6 +578,8 @@ def entropy_seen(sigma):
     normaliser = np.log(sigma * np.sqrt(2 * np.pi))
     return (normaliser + 0.5).sum(), normaliser.sum()
 
+
+entropy_seen = kept(entropy_seen)
 
 # %% [markdown]
 # **6: the expectation is there already.** $\mathbb E_\pi[\log\pi]$ *is* $\int\pi\log\pi$: the draw weighs
@@ -605,9 +609,10 @@ def entropy_seen(sigma):
 
 # %% tags=["exercise"]
 def mixture_log_prob(logits, log_probs):
-    """log Σ_k w_k p_k(a), with w = softmax(logits).
+    """log π(a) of a mixture of K components.
 
-    logits, log_probs: arrays [K]; log_probs holds log p_k(a).
+    logits, log_probs: arrays [K]; log_probs holds the components'
+    log densities at a.
     Returns a number.
     """
     raise NotImplementedError
@@ -622,6 +627,8 @@ def mixture_log_prob(logits, log_probs):
     log_w = logits - np.logaddexp.reduce(logits)
     return np.logaddexp.reduce(log_w + log_probs)
 
+
+mixture_log_prob = kept(mixture_log_prob)
 
 # %% [markdown]
 # ### Exercise 4 · a review  (★★★, 10 minutes)
@@ -659,7 +666,18 @@ def reviewed(policy, objective, rng):
     return (objective.alpha * log_prob - objective.Q(a))[0]
 
 
+reviewed = kept(reviewed)
+
 # %% [markdown]
+# ## An open project
+#
+# Make a bug of your own: a line that looks right, passes a glance and a short training, and is wrong.
+# Exchange it with a colleague's.
+#
+# A good answer is not a typing error but a misreading of an equation; comes with the step size, the seed and
+# the curve at which it goes unnoticed; is found, or not, by `check` (say which rung, in how many dimensions,
+# with how many estimates); and ends with the test that would have kept it out.
+#
 # ## Summary
 #
 # | what it does | numbers | how you would notice |

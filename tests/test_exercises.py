@@ -12,7 +12,8 @@ from coursebook import NOTEBOOKS, cells, exercise_cells, tags
 
 from nabla.course import check_exercise, exercise, exercises, numbers
 from nabla.course.engine.findings import attempt
-from nabla.course.engine.formulas import Formula, near, parts
+from nabla.course.engine.formulas import Formula
+from nabla.course.engine.values import near, parts
 
 ANSWERS = {n: importlib.import_module(f"exercises.ex{n}") for n in numbers()}
 NAMES = [(n, name) for n in numbers() for name in exercises(n)]
@@ -20,9 +21,10 @@ CELLS = {ex[0]: (book, *ex[1:]) for book in NOTEBOOKS for ex in exercise_cells(b
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered(monkeypatch):
+def _nothing_remembered(monkeypatch, tmp_path):
     """What was answered before decides which hint is shown: each test begins anew."""
     monkeypatch.setattr("nabla.course.engine.feedback._MEMORY", {})
+    monkeypatch.setenv("NABLA_COURSE", str(tmp_path / "course.json"))
 
 
 def run(book, source, before=()):
@@ -31,7 +33,8 @@ def run(book, source, before=()):
     setup = [c.source for c in cells(book) if "setup" in tags(c)]
     for part in [*setup, *before]:
         exec(part, namespace)
-    namespace.pop(name := source.split("(")[0].removeprefix("def "), None)
+    name = source.split("(")[0].removeprefix("def ")
+    namespace.pop(name, None)
     exec(source, namespace)
     return namespace[name]
 

@@ -133,7 +133,7 @@ WRONG = {
         (lambda P, r, V: (P * (r + V)).sum(1), "value", "reward_of_next"),
         (lambda P, r, V: r + sum(V) / len(V), "value", "plain_mean"),
         (lambda P, r, V: -V + r + P @ V, "value", "difference"),
-        (lambda P, r, V: P @ V - r, "value", None),
+        (lambda P, r, V: P @ V - r, "value", "turned"),
         (lambda P, r, V: -(r + P @ V), "value", "sign"),
         (lambda P, r, V: (r + P @ V).sum(), "shape", None),
     ],
@@ -156,7 +156,7 @@ WRONG = {
         (_td(lambda v, r, after, rate: rate * (r + after - v)), "value", "replaced"),
         (_td(lambda v, r, after, rate: rate * v + (1 - rate) * (r + after)), "value", None),
         (lambda V, s, r, after, rate: (1 - rate) * V[s] + rate * (r + V[after]), "shape", "number"),
-        (lambda V, s, r, after, rate: V, "value", None),
+        (lambda V, s, r, after, rate: V, "value", "zero"),
     ],
     "td_target_moments": [
         (
@@ -191,6 +191,6 @@ WRONG = {
         (_rows(best="all"), "value", "max_over_batch"),
         (lambda *x: _rows()(*x)[::-1], "value", "order"),
         (lambda *x: _rows()(*x)[0], "shape", None),
-        (_rows("never", sarsa="max"), "value", None),
+        (_rows("never", sarsa="max"), "value", "done_forgotten"),
     ],
 }

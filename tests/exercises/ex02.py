@@ -166,7 +166,7 @@ WRONG = {
         (_draw(lambda Q, V: Q), "variance", "score_function"),
         (_draw(lambda Q, V: (Q + V).detach()), "variance", "baseline_added"),
         (_everything, "variance", "enumeration"),
-        (_draw(lambda Q, V: (Q - V).detach(), n=2), "variance", None),
+        (_draw(lambda Q, V: (Q - V).detach(), n=2), "variance", "averaged"),
         (_draw(lambda Q, V: (Q - V).detach(), n=2, total="sum"), "bias", "factor"),
         (_draw(lambda Q, V: (Q - V).detach(), torch.detach), "graph", "missing_gradient"),
         (_draw(lambda Q, V: (Q - V).detach(), total="all"), "shape", "batch_averaged"),

@@ -100,7 +100,7 @@ WRONG = {
         (_softmax(lambda Q, alpha: -Q / alpha), "value", "lowest"),
         (lambda Q, alpha: 1.0 * (max(Q) == Q), "value", "greedy"),
         (lambda Q, alpha: np.exp((Q - max(Q)) / alpha), "value", "not_normalised"),
-        (_softmax(lambda Q, alpha: Q / alpha**2), "value", None),
+        (_softmax(lambda Q, alpha: Q / alpha**2), "value", "squared"),
         (lambda Q, alpha: Q.max(), "shape", None),
     ],
     "gaussian_loss": [
@@ -126,7 +126,7 @@ WRONG = {
         (lambda m, w: (_moments(m, w)[0], (m * m + 1) ** 0.5), "value", "about_zero"),
         (lambda m, w: _moments(m, 1 - w), "value", "weights_swapped"),
         (lambda m, w: (m, 1), "value", "one_mode"),
-        (lambda m, w: (0.0, 1.0), "value", None),
+        (lambda m, w: (0.0, 1.0), "value", "zero"),
         (lambda m, w: _moments(m, w)[0], "shape", None),
     ],
     "reverse_slope": [

@@ -119,7 +119,7 @@ WRONG = {
         (lambda rate, a: 1 / rate - a, "value", "score"),
         (lambda rate, a: np.exp(-rate * a) * rate, "value", "density"),
         (lambda rate, a: a * np.exp(-rate * a), "value", "of_the_cdf"),
-        (lambda rate, a: -a, "value", None),
+        (lambda rate, a: -a, "value", "forgotten"),
         (lambda rate, a: np.log1p(-np.exp(-a * rate)) / rate**2, "value", "uniform_for_its_rest"),
         (lambda rate, a: (a, rate), "shape", None),
     ],
@@ -145,7 +145,7 @@ WRONG = {
         (_sampled, "bias", "detached_cost"),
         (_scored, "variance", "score_function"),
         (_both, "bias", "attached_action"),
-        (_by_hand(n=2), "bias", None),
+        (_by_hand(n=2), "variance", "averaged"),
         (_by_hand(total="all"), "shape", "batch_averaged"),
     ],
 }

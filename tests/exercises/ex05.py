@@ -125,6 +125,29 @@ def _variances_by_tau(k, sigma, alpha):
     return (k * sigma) ** 2, (k * sigma) ** 2 * (1 - 1 / tau) ** 2
 
 
+def _even_by_root(k, sigma):
+    """Both deviations are the same: α/σ − kσ = kσ."""
+    deviation = k * sigma
+    return sigma * (deviation + deviation)
+
+
+def _even_by_tau(k, sigma):
+    return k * sigma**2 / 0.5
+
+
+def _term(border=0.5, n=lambda budget: budget, flipped=False):
+    def answer(k, sigma, alpha, budget):
+        without = (k * sigma**2 / alpha > border) != flipped
+        return ("sticking" if without else "eq13"), n(budget)
+
+    return answer
+
+
+def _term_by_gap(k, sigma, alpha, budget):
+    gap = (k * sigma - alpha / sigma) ** 2 - (k * sigma) ** 2
+    return ["sticking", "eq13"][int(gap > 0)], budget
+
+
 RIGHT = {
     "score_term": [_autograd_score, _score_from_action],
     "eq13": [_eq13_simplified, _eq13_by_terms],
@@ -135,6 +158,8 @@ RIGHT = {
     ],
     "sticking": [_stuck_by_hand, _minus_score, _cost(log_prob="frozen")],
     "variances": [_variances_expanded, _variances_by_tau],
+    "break_even": [_even_by_root, _even_by_tau],
+    "choose_term": [_term(), _term_by_gap],
 }
 
 WRONG = {
@@ -177,14 +202,14 @@ WRONG = {
         (_cost(sign=-1.0), "bias", "sign_of_entropy"),
         (_cost(alpha=1.0), "bias", "alpha_forgotten"),
         (_cost(n=2, total="sum"), "bias", "factor_n"),
-        (_cost(n=2), "variance", None),
+        (_cost(n=2), "variance", "averaged"),
         (_cost(total="batch"), "shape", "batch_averaged"),
         (_cost(log_prob="frozen"), "variance", "sticking_the_landing"),
         (_reinforce, "variance", "score_function"),
         (lambda p, o, r: score_function_full(p, o, r), "variance", "score_function_full"),
         (_attached, "bias", "attached_action"),
         (_no_grad, "graph", "missing_gradient"),
-        (_global, "graph", None),
+        (_global, "graph", "not_from_rng"),
     ],
     "sticking": [
         (_cost(), "variance", "eq13"),
@@ -205,8 +230,29 @@ WRONG = {
         (lambda k, s, a: ((k * s) ** 2, (k * s + a / s) ** 2), "value", "sign_inside"),
         (lambda k, s, a: ((k * s) ** 2, (k * s - 1 / s) ** 2), "value", "alpha_forgotten"),
         (lambda k, s, a: ((k * s) ** 2, (k * s * s - a) ** 2), "value", "units"),
-        (lambda k, s, a: (k * s, 0.0), "value", None),
+        (lambda k, s, a: (k * s, 0.0), "value", "standard_deviations"),
         (lambda k, s, a: (k * s) ** 2, "shape", None),
         (lambda k, s, a: ((k * s) ** 2, float("nan")), "value", None),
+    ],
+    "break_even": [
+        (lambda k, sigma: sigma**2 * k, "value", "no_variance"),
+        (lambda k, sigma: k * sigma * sigma / 2, "value", "half"),
+        (lambda k, sigma: 0, "value", "no_entropy"),
+        (lambda k, sigma: k * sigma + k * sigma, "value", "one_sigma"),
+        (lambda k, sigma: 1 / 2, "value", "of_tau"),
+        (lambda k, sigma: -2 * k * sigma**2, "value", "sign"),
+        (lambda k, sigma: k + sigma**2, "value", None),
+    ],
+    "choose_term": [
+        (_term(0.0), "choice", "always_sticking"),
+        (_term(99.0), "choice", "always_eq13"),
+        (_term(1.0), "choice", "tau_one"),
+        (_term(flipped=True), "choice", "upside_down"),
+        (_term(n=lambda budget: 1), "choice", "one_draw"),
+        (_term(n=lambda budget: budget + 1), "budget", "over_budget"),
+        (_term(n=lambda budget: budget - 1), "choice", None),
+        (_term(n=lambda budget: budget / 2), "shape", None),
+        (lambda *x: "sticking", "shape", None),
+        (lambda *x: ("reinforce", 1), "shape", None),
     ],
 }

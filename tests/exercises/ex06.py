@@ -104,7 +104,7 @@ WRONG = {
         (_score(lambda lp, q, alpha: q - alpha * lp), "bias", "sign"),
         (_score(lambda lp, q, alpha: lp - q), "bias", "alpha_forgotten"),
         (_score(_right, extra=1.0), "variance", "first_term_kept"),
-        (_score(_right, n=2), "variance", None),
+        (_score(_right, n=2), "variance", "averaged"),
         (_score(_right, total="batch"), "shape", "batch_averaged"),
         (_rsampled, "variance", "reparameterization"),
         (_cost_only, "bias", "detached_cost"),

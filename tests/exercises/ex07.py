@@ -85,6 +85,34 @@ def _nabla_log(linear, with_v, with_best, curvature=lambda k, s, a: k * s**2 - a
     return answer
 
 
+def _fair_by_variances(tau):
+    k, sigma, alpha = tau, 1.0, 1.0
+    return 1.5 * (k * sigma**2 - alpha) ** 2 / sigma**2 / (k * sigma) ** 2
+
+
+def _fair_expanded(tau):
+    return 1.5 - 3 / tau + 1.5 / tau**2
+
+
+def _planned(others=1.0, price_seen=True, own=1.0):
+    """By both variances; `others`, `own`: how much of the parts of leave-one-out's."""
+
+    def answer(k, delta, sigma, alpha, price, budget):
+        u, B = k * delta * sigma, k * sigma**2 - alpha
+        first = own * (2 * u * u + 5 / 2 * B * B) / sigma**2
+        second = others * (2 * u * u + B * B / 2) / sigma**2
+        n = int(budget // (1 + price))
+        loo = first / budget + second / budget / (budget - 1)
+        eq13 = (k * sigma) ** 2 / (n if price_seen else budget)
+        return ("leave_one_out", budget) if loo < eq13 else ("eq13", n)
+
+    return answer
+
+
+def _named(name, n):
+    return lambda *x: (name, n(x[-2], x[-1]))
+
+
 RIGHT = {
     "variance_with_error": [_by_hand, _with_numpy],
     "what_a_budget_buys": [
@@ -93,6 +121,8 @@ RIGHT = {
     ],
     "second_moments": [_moments_by_numpy, _moments_completed],
     "nabla_log_variances": [_by_tau, _by_nodes],
+    "fair_price": [_fair_by_variances, _fair_expanded],
+    "plan": [_planned(), _planned(others=0.9)],
 }
 
 WRONG = {
@@ -127,7 +157,7 @@ WRONG = {
         ),
         (_squares(lambda s, N: (s.std() / N**0.5, s.mean())), "value", "order"),
         (_squares(lambda s, N: s.mean()), "shape", None),
-        (_squares(lambda s, N: (s.sum() / (N - 1), s.var())), "value", None),
+        (_squares(lambda s, N: (s.sum() / (N - 1), s.var())), "value", "fitted_mean"),
     ],
     "what_a_budget_buys": [
         (lambda v, c, b: (b / c, v / (b / c)), "value", "parts_of_an_estimate"),
@@ -169,5 +199,24 @@ WRONG = {
         (_nabla_log(2, 1.5, 2.5), "value", "order"),
         (_nabla_log(2, 2.5, 1.5, lambda k, s, a: k * s - a / s), "value", None),
         (_nabla_log(4, 5, 3), "value", "factor"),
+    ],
+    "fair_price": [
+        (lambda tau: 2 / 3 * (tau / (tau - 1)) ** 2, "value", "upside_down"),
+        (lambda tau: 5 / 2 * (1 - 1 / tau) ** 2, "value", "value_for_best"),
+        (lambda tau: 15 / 4 * (1 - 1 / tau) ** 2, "value", "without_baseline"),
+        (lambda tau: 3 / 2 * (1 - tau) ** 2, "value", "alpha_for_k"),
+        (lambda tau: 1.5**0.5 * abs(tau - 1) / tau, "value", "root"),
+        (lambda tau: (tau - 1) ** 2 / tau**2, "value", "sticking"),
+        (lambda tau: 1.5 * (1 + 1 / tau) ** 2, "value", "turned"),
+        (lambda tau: 1.5, "value", None),
+    ],
+    "plan": [
+        (_named("eq13", lambda p, b: int(b / (1 + p))), "choice", "always_eq13"),
+        (_named("leave_one_out", lambda p, b: b), "choice", "always_leave_one_out"),
+        (_planned(0.0, price_seen=False), "choice", "price_ignored"),
+        (_named("eq13", lambda p, b: b), "budget", "over_budget"),
+        (_named("leave_one_out", lambda p, b: b + 1), "budget", "over_budget"),
+        (_named("leave_one_out", lambda p, b: 1), "shape", None),
+        (_named("leave_one_out", lambda p, b: 2), "choice", None),
     ],
 }

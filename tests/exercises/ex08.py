@@ -168,6 +168,20 @@ def _c(sigma, s):
     return sigma * math.sqrt(2 * math.pi)
 
 
+def _noise_by_vector(w, sigma):
+    before = w[0] * (np.array([1.0, 0.0]) - w)  # of a₁ and of a₂
+    return before**2 @ sigma**2
+
+
+def _noise_by_jacobian(w, sigma):
+    row = (np.diag(w) - np.outer(w, w))[0]
+    return float(sum((r * s) ** 2 for r, s in zip(row, sigma, strict=True)))
+
+
+def _noise(factor, variance=lambda s: s[0] ** 2 + s[1] ** 2):
+    return lambda w, sigma: factor(w) * variance(sigma)
+
+
 RIGHT = {
     "mixture_weight_gradient": [_by_autograd, _by_jacobian],
     "implicit_path": [_path_by_autograd, _path_by_rsample, _implicit()],
@@ -178,6 +192,7 @@ RIGHT = {
         lambda policy, objective, rng: marginalized(policy, objective, rng),
     ],
     "weak_derivative": [_rayleigh, _by_half_masses],
+    "noise_of_weights": [_noise_by_vector, _noise_by_jacobian],
 }
 
 WRONG = {
@@ -260,5 +275,23 @@ WRONG = {
         (_wrong_weak(lambda sigma, u: -_W(sigma, u), _c), "value", "sign"),
         (_wrong_weak(lambda sigma, u: sigma * u, _c), "value", None),
         (lambda f, mu, sigma, u: (f(mu + sigma), f(mu - sigma)), "shape", None),
+    ],
+    "noise_of_weights": [
+        (_noise(lambda w: w[0] * w[1]), "value", "weights_not_squared"),
+        (_noise(lambda w: 1), "value", "weights_forgotten"),
+        (_noise(lambda w: np.prod(w) ** 2, lambda s: s[0] ** 2), "value", "own_only"),
+        (
+            _noise(lambda w: np.prod(w) ** 2, lambda s: s[0] ** 2 - s[1] ** 2),
+            "value",
+            "subtracted",
+        ),
+        (_noise(lambda w: np.prod(w) ** 2, lambda s: (s[0] + s[1]) ** 2), "value", "deviations"),
+        (
+            lambda w, s: w[0] ** 2 * (w[0] ** 2 * s[0] ** 2 + w[1] ** 2 * s[1] ** 2),
+            "value",
+            "simple_weights",
+        ),
+        (_noise(lambda w: np.prod(w) ** 2, lambda s: 2 * s[0] * s[1]), "value", None),
+        (lambda w, s: (np.prod(w) * s) ** 2, "shape", None),
     ],
 }

@@ -154,8 +154,8 @@ WRONG = {
         (lambda u: LN2 - torch.logaddexp(u, -u), "value", "half"),
         (lambda u: LN2 - 2 * torch.logaddexp(u, -u), "value", "log_two_once"),
         (lambda u: -_softplus(u), "value", "sign"),
-        (lambda u: torch.log1p(-(u.tanh() ** 2) + 1e-8), "value", None),
-        (lambda u: _softplus(u).sum(), "shape", None),
+        (lambda u: torch.log1p(-(u.tanh() ** 2) + 1e-8), "value", "smaller_epsilon"),
+        (lambda u: _softplus(u).sum(), "shape", "summed"),
     ],
     "squashed_cost": [
         (_cost(det=torch.zeros_like), "value", "log_det_forgotten"),
@@ -166,7 +166,7 @@ WRONG = {
         (_cost(det=lambda u: (1 - u.tanh() ** 2 + 1e-6).log()), "value", "epsilon"),
         (_cost(on_both=1.0), "value", "alpha_forgotten"),
         (_cost(q=1), "value", "sign_of_q"),
-        (_cost(det=lambda u: (1 - u.tanh() ** 2).log()), "value", None),
+        (_cost(det=lambda u: (1 - u.tanh() ** 2).log()), "value", "as_written"),
         (lambda log_prob, u, Q, alpha: Q(u.tanh()).mean(), "shape", None),
     ],
     "squashed_entropy": [
@@ -189,7 +189,7 @@ WRONG = {
             "two_log_sigma",
         ),
         (lambda *x: -_h(*x), "value", "log_probability"),
-        (lambda mu, s, e, w: _h(mu, s, e, 0 * w + 1 / len(w)), "value", None),
+        (lambda mu, s, e, w: _h(mu, s, e, 0 * w + 1 / len(w)), "value", "plain_mean"),
         (lambda mu, s, e, w: w * e, "shape", None),
     ],
     "temperature_slope": [

@@ -81,7 +81,7 @@ WRONG = {
         (_target(choose=np.maximum), "value", "maximum"),
         (_target(choose=lambda a, b: (a + b) / 2), "value", "mean"),
         (_target(choose=lambda a, b: a), "value", "one_critic"),
-        (_target(choose=lambda a, b: b), "value", None),
+        (_target(choose=lambda a, b: b), "value", "other_critic"),
         (lambda *x: -_target()(*x), "value", "sign"),
         (lambda *x: _target()(*x).mean(), "shape", None),
     ],
@@ -102,7 +102,7 @@ WRONG = {
         (lambda tau: math.log(2) / math.log(1 - tau), "value", "sign"),
         (lambda tau: -math.log(2) / math.log(tau), "value", "of_tau"),
         (lambda tau: -1 / math.log(1 - tau), "value", "one_over_e"),
-        (lambda tau: 0.5 / tau, "value", None),
+        (lambda tau: 0.5 / tau, "value", "half_of_the_lag"),
     ],
     "dual_temperature": [
         (lambda k, h: math.exp(2 * h) / (2 * math.pi * math.e) / k, "value", "inverted"),

@@ -56,10 +56,30 @@ def _first(v2, v8, n):
     return np.linalg.solve([[1 / 2, 1 / 2], [1 / 8, 1 / 56]], [v2, v8])[0] / n
 
 
+def _spent(loo_at=lambda v2, v8, n: None, n_of=lambda budget: budget):
+    def answer(eq13, v2, v8, price, budget):
+        n, m = int(budget // (1 + price)), n_of(budget)
+        return ("leave_one_out", m) if loo_at(v2, v8, m) < eq13 / n else ("eq13", n)
+
+    return answer
+
+
+def _loo_solved(v2, v8, n):
+    A, B = np.linalg.solve([[1 / 2, 1 / 2], [1 / 8, 1 / 56]], [v2, v8])
+    return A / n + B / n / (n - 1)
+
+
+def _loo_by_steps(v2, v8, n):
+    B = (56 * v8 - 14 * v2) / -6
+    return (2 * v2 - B) / n + B / (n * n - n)
+
+
 RIGHT = {
     "tau_by_stein": [_tau_by_k, _tau_by_dot, _tau()],
     "typical_ratio": [_ratio_by_gmean, _ratio_by_loop],
     "leave_one_out_at": [_by_solve, _by_weights],
+    "without_first_term": [lambda tau: ((tau - 1) / tau) ** 2, lambda tau: 1 - 2 / tau + tau**-2],
+    "spend": [_spent(_loo_solved), _spent(_loo_by_steps)],
 }
 
 WRONG = {
@@ -71,14 +91,14 @@ WRONG = {
         (_tau(divide=False), "value", "alpha_forgotten"),
         (_tau(how="means"), "value", "means_multiplied"),
         (_tau(how="sum"), "value", "summed"),
-        (_tau(power=2), "value", None),
-        (lambda g, e, s, a: -s * g * e / a, "shape", None),
+        (_tau(power=2), "value", "one_sigma_too_many"),
+        (lambda g, e, s, a: -s * g * e / a, "shape", "not_averaged"),
     ],
     "typical_ratio": [
         (lambda a, b: gmean(np.median(a, 1) / np.median(b, 1)), "value", "ratio_of_medians"),
         (lambda a, b: np.median(a / b, 1).mean(), "value", "plain_mean"),
         (lambda a, b: gmean(np.median(a / b, 0)), "value", "seeds_for_states"),
-        (lambda a, b: gmean(np.median(b / a, 1)), "value", None),
+        (lambda a, b: gmean(np.median(b / a, 1)), "value", "swapped"),
         (lambda a, b: 1 / gmean(np.median(a / b, 1)), "value", "upside_down"),
         (lambda a, b: gmean((a / b).mean(1)), "value", "mean_over_states"),
         (lambda a, b: np.median(a / b), "value", "all_at_once"),
@@ -94,5 +114,23 @@ WRONG = {
         (_first, "value", "first_part"),
         (lambda v2, v8, n: n * _by_solve(v2, v8, n), "value", "not_divided"),
         (lambda v2, v8, n: (v2, v8), "shape", None),
+    ],
+    "without_first_term": [
+        (lambda tau: abs(tau - 1) / tau, "value", "not_squared"),
+        (lambda tau: (tau / (tau - 1)) ** 2, "value", "upside_down"),
+        (lambda tau: (1 - tau) ** 2, "value", "by_alpha"),
+        (lambda tau: 1 + tau**-2, "value", "terms_added"),
+        (lambda tau: (1 + 1 / tau) ** 2, "value", "sign"),
+        (lambda tau: 1 - 1 / tau, "value", None),
+        (lambda tau: tau, "value", None),
+    ],
+    "spend": [
+        (lambda e, v2, v8, p, b: ("eq13", int(b / (1 + p))), "choice", "always_eq13"),
+        (lambda e, v2, v8, p, b: ("leave_one_out", b), "choice", "always_leave_one_out"),
+        (_spent(lambda v2, v8, n: 2 * v2 / n), "choice", "one_over_n"),
+        (lambda e, v2, v8, p, b: ("eq13", b), "budget", "over_budget"),
+        (_spent(_loo_solved, lambda budget: 2 * budget), "budget", "over_budget"),
+        (lambda e, v2, v8, p, b: ("leave_one_out", 1), "shape", None),
+        (_spent(_loo_solved, lambda budget: 2), "choice", "always_eq13"),
     ],
 }

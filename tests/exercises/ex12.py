@@ -116,11 +116,35 @@ def _whole(variance, cost, budget):
     return variance * m / m**2
 
 
+def _pair_by_sum(variance, covariance):
+    """Var[(x + y)/2], and half of one draw's."""
+    return (2 * variance + 2 * covariance) / 4 / (variance / 2)
+
+
+def _bought(pair=lambda v, c: (v + c) / 2, seen=("independent", "pairs", "pathwise"), spare=0):
+    def answer(variance, covariance, pathwise, price, budget):
+        costs = {"independent": 1, "pairs": 2, "pathwise": 1 + price}
+        one = {"independent": variance, "pairs": pair(variance, covariance), "pathwise": pathwise}
+        buys = {name: int(budget / costs[name]) for name in seen}
+        best = min(buys, key=lambda name: one[name] / buys[name])
+        return best, buys[best] + spare
+
+    return answer
+
+
+def _by_work(variance, covariance, pathwise, price, budget):
+    work = [variance, variance + covariance, pathwise * (1 + price)]
+    i = work.index(min(work))
+    return ("independent", "pairs", "pathwise")[i], int(budget / (1, 2, 1 + price)[i])
+
+
 RIGHT = {
     "my_loss": [_by_square, _by_cosh, _loss()],
     "estimates_needed": [_needed_by_scipy, _needed_by_survival],
     "antithetic": [_es, _with()],
     "variance_within": [_whole, lambda v, c, b: v / int(b / c)],
+    "pair_against_two": [_pair_by_sum, lambda v, c: (v + c) / v],
+    "pairs_or_not": [_bought(), _by_work],
 }
 
 WRONG = {
@@ -137,7 +161,7 @@ WRONG = {
         (_loss(sign_q=1.0), "bias", "sign_of_q"),
         (_loss(cut="Q"), "bias", "detached_cost"),
         (lambda m, s, e, Q, a: _loss()(m, s, e, Q, a).mean(), "shape", "batch_averaged"),
-        (lambda m, s, e, Q, a: a * Normal(m, s.exp()).log_prob(m + e), "shape", None),
+        (lambda m, s, e, Q, a: a * Normal(m, s.exp()).log_prob(m + e), "shape", "coordinates_kept"),
         (_loss(cut="all"), "bias", "detached_cost"),
         (
             lambda m, s, e, Q, a: _loss()(m.detach(), s.detach(), e, Q, a),
@@ -184,5 +208,25 @@ WRONG = {
         (lambda v, c, b: c * v, "value", "inverted"),
         (lambda v, c, b: b // c, "value", None),
         (lambda v, c, b: (v, b // c), "shape", None),
+    ],
+    "pair_against_two": [
+        (lambda v, c: (v - c) / v, "value", "sign"),
+        (lambda v, c: (v + 2 * c) / v, "value", "twice"),
+        (lambda v, c: (v + c) / v / 2, "value", "against_one"),
+        (lambda v, c: (v + c) / 2, "value", "against_two_of_one"),
+        (lambda v, c: v / (v + c), "value", "upside_down"),
+        (lambda v, c: 1 - c**2 / v**2, "value", "correlation_squared"),
+        (lambda v, c: v + c, "value", None),
+        (lambda v, c: c / v, "value", None),
+    ],
+    "pairs_or_not": [
+        (_bought(seen=("pairs",)), "choice", "always_pairs"),
+        (_bought(seen=("independent",)), "choice", "always_independent"),
+        (_bought(seen=("pathwise",)), "choice", "always_pathwise"),
+        (_bought(spare=1), "budget", "over_budget"),
+        (_bought(spare=-1), "choice", None),
+        (lambda v, c, p, price, b: ("pairs", b), "budget", "over_budget"),
+        (lambda v, c, p, price, b: ("antithetic", 1), "shape", None),
+        (_bought(pair=lambda v, c: v), "choice", None),
     ],
 }

@@ -118,7 +118,7 @@ WRONG = {
         (_sigmas(summed=lambda k, a, d: (a / k) ** 0.5), "value", "q_divided"),
         (lambda k, a, d: tuple(2**0.5 * x for x in _sigmas()(k, a, d)), "value", "factor_two"),
         (lambda k, a, d: _sigmas()(k, a, d)[::-1], "value", "order"),
-        (_sigmas(forgotten=lambda k, a, d: 0.0), "value", None),
+        (_sigmas(forgotten=lambda k, a, d: 0.0), "value", "no_temperature"),
         (lambda k, a, d: (a / k) ** 0.5, "shape", None),
     ],
     "entropy_seen": [
@@ -140,7 +140,7 @@ WRONG = {
         (lambda logits, lp: math.log(np.exp(lp).mean()), "value", "unweighted"),
         (lambda logits, lp: (log_softmax(logits) + lp).max(), "value", "likeliest"),
         (lambda logits, lp: -logsumexp(log_softmax(logits) + lp), "value", "sign"),
-        (lambda logits, lp: log_softmax(logits) + lp, "shape", None),
+        (lambda logits, lp: log_softmax(logits) + lp, "shape", "not_summed"),
         (lambda logits, lp: logsumexp(log_softmax(logits)), "value", None),
     ],
     "reviewed": [

@@ -68,10 +68,12 @@ class Feedback:
 
 @dataclass
 class _Memory:
-    """Which mistake an exercise was last stopped by, and how many of its hints were shown."""
+    """Which mistake an exercise was last stopped by, and how many of its hints were shown; own: an
+    answer that was done."""
 
     last: tuple[str, str | None, str] | None = None
     shown: int = 0
+    own: Answer | None = None
 
 
 _MEMORY: dict[str, _Memory] = {}
@@ -84,5 +86,12 @@ def feedback(name: str, exercise: Exercise, answer: Answer) -> Feedback:
     now = (finding.step, finding.key, finding.text if finding.key is None else "")
     memory.shown = memory.shown + 1 if memory.last == now else 1
     memory.last = now
+    if finding.step == exercise.steps[-1]:
+        memory.own = answer
     shown = min(memory.shown, len(finding.hints))
     return Feedback(name, exercise.steps, finding, exercise.tested, shown)
+
+
+def own_answer(name: str) -> Answer | None:
+    """The reader's own, if one was done in this session."""
+    return _MEMORY[name].own if name in _MEMORY else None

@@ -3,7 +3,8 @@ check takes less than a second and cannot fail by chance.
 
     to do → shape → graph → bias → variance → done
 
-A wrong mean is matched to the slips of the exercise and then to those that every check knows
+An exercise in one dimension is judged there, and then in two (`coordinates`). A wrong mean is
+matched to the slips of the exercise and then to those that every check knows
 (`estimators.checking.diagnosis`); a right mean with another variance to the other methods.
 """
 
@@ -11,9 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
-from estimators import Categorical, Estimator, Noise, Objective, Policy, TooManyNodes
+from estimators import Estimator, Noise, Objective, Policy, TooManyNodes
 from estimators.checking.contract import examine
 from estimators.checking.diagnosis import diagnose
 from estimators.checking.faults import Fault
@@ -21,14 +21,36 @@ from estimators.checking.meanings import MEANINGS
 from estimators.checking.measured import Measured
 from estimators.checking.subjects import subject
 from estimators.globals import preserved_globals
-from estimators.gradients import flat, labels, rows
-from estimators.quadrature import Exact, exact_gradient, exact_mean
-from nabla.course.engine.findings import Answer, Finding, Slip, attempt
+from estimators.gradients import flat, labels, per_sample_gradients
+from estimators.quadrature import Exact
+from nabla.course.engine.coordinates import slips, widened
+from nabla.course.engine.findings import Answer, Finding, Slip
+from nabla.course.engine.moments import (
+    agree,
+    fewer,
+    mean_of,
+    ratios,
+    second_of,
+    slip_mean,
+    slip_second,
+    truth,
+    zero,
+)
+from nabla.course.engine.rows import axes, shape
 
 Problem = tuple[Policy, Objective]
-TOLERANCE = 1e-9
-EVALUATIONS = 2**19
-AGREES = 1e-6  # of the largest entry
+GRAPH = {  # part of a complaint: its key, and a hint
+    "rows are not independent": (
+        "policies_mixed",
+        "A sum or a mean over everything mixes the policies of the batch: name the axis.",
+    ),
+    "global generator": (
+        "not_from_rng",
+        "The noise is given, or comes from rng; torch's own generator is nobody's argument.",
+    ),
+}
+DRAWS = 256  # in which a gradient that is not finite is noticed
+NOT_FINITE = ("Which number overflows, or is the logarithm or the divisor zero?",)
 STEPS = ("to do", "shape", "graph", "bias", "variance", "done")
 
 
@@ -40,15 +62,15 @@ def as_it_is(answer: Answer) -> Estimator:
 class Surrogate:
     """An exercise whose answer is estimator(policy, objective, rng) -> surrogate [*batch].
 
-    reference: the right one; None where every unbiased estimator is right. problems: where it is
-    tried; each must be within reach of nodes in well under a second (one or two scalar draws; try
-    it), with a Q that takes any d: shapes are tried in twice the dimensions, too. slips: wrong
+    reference: the right one. problems: where it is tried; each must be within reach of nodes in
+    well under a second (one or two scalar draws; try it), with a Q that takes any d and couples
+    coordinates that differ: those of one dimension are tried in two as well. slips: wrong
     ones by key; methods: unbiased ones that are not what is asked for. hints: for the keys of
     `estimators.checking.meanings.MEANINGS`. adapt: makes an estimator of an answer of another
     form; it may raise Unfit on a wrong shape.
     """
 
-    reference: Estimator | None
+    reference: Estimator
     problems: Sequence[Problem]
     tested: str
     slips: Mapping[str, Slip] = field(default_factory=dict)
@@ -62,23 +84,28 @@ class Surrogate:
             return self._examine(self.adapt(answer))
 
     def _examine(self, estimator: Estimator) -> Finding:
-        policy, objective = self.problems[0]
-        for there in (policy, widened(policy)):
-            finding = _shape(estimator, there, objective)
+        problems = list(self.problems)
+        wide = [(widened(p), o) for p, o in problems if p.dim == 1 and not p.discrete]
+        for policy, objective in [problems[0], *wide[:1]]:
+            finding = shape(estimator, policy, objective)
             if finding is not None:
                 return finding
-        finding, n = self._graph(estimator, policy, objective)
+        finding, n = self._graph(estimator, *problems[0])
+        finding = finding or axes(estimator, *problems[0])
         if finding is not None:
             return finding
         try:
-            for policy, objective in self.problems:
-                finding = self._bias(estimator, policy, objective, n)
-                if finding is not None:
-                    return finding
-            for policy, objective in self.problems if self.reference else ():
-                finding = self._variance(estimator, policy, objective)
-                if finding is not None:
-                    return finding
+            for tried in (problems, wide):
+                for policy, objective in tried:
+                    finding = self._finite(estimator, policy, objective) or self._bias(
+                        estimator, policy, objective, n
+                    )
+                    if finding is not None:
+                        return finding
+                for policy, objective in tried:
+                    finding = self._variance(estimator, policy, objective)
+                    if finding is not None:
+                        return finding
         except TooManyNodes as error:
             text = (
                 f"it draws more noise than can be followed exactly ({error}); fewer actions will do"
@@ -94,21 +121,33 @@ class Surrogate:
             return None, examine(checked, policy, objective, Noise(0)).n
         except Fault as fault:
             text, key = fault.complaint
+            for part, (name, hint) in GRAPH.items():
+                if key is None and part in text:
+                    return Finding("graph", text, name, (hint,)), None
             return Finding("graph", text, key, self.hints.get(key or "", ())), None
+
+    def _finite(self, estimator: Estimator, policy: Policy, objective: Objective) -> Finding | None:
+        g = per_sample_gradients(estimator, policy, objective, DRAWS, Noise(0))
+        bad = [k for k, v in g.items() if not v.isfinite().all()]
+        if not bad:
+            return None
+        text = f"the gradient of {' and of '.join(bad)} is not finite at {_at(policy)}"
+        return Finding("bias", text, "not_finite", self.hints.get("not_finite", NOT_FINITE))
 
     def _bias(
         self, estimator: Estimator, policy: Policy, objective: Objective, n: int | None
     ) -> Finding | None:
-        exact = exact_gradient(policy, objective)
-        mean = _mean(estimator, policy, objective)
-        if _agree(mean, exact):
+        exact = truth(self.reference, policy, objective)
+        mean = mean_of(estimator, policy, objective)
+        if agree(mean, exact):
             return None
         key, hints = self._slip(estimator, mean, policy, objective, exact, n)
         gap = flat(mean) - flat(exact)
         worst = int(gap.abs().argmax())
+        where = f"in {policy.dim} dimensions, " if policy.dim > 1 else ""
         text = (
-            f"biased: the mean of ∂J/∂{labels(exact)[worst]} is off by {float(gap[worst]):+.4g} "
-            f"(mean {_zero(float(flat(mean)[worst])):+.4g})"
+            f"biased {where}at {_at(policy)}: the mean of ∂J/∂{labels(exact)[worst]} is off by "
+            f"{float(gap[worst]):+.4g} (mean {zero(float(flat(mean)[worst])):+.4g})"
         )
         return Finding("bias", text, key, hints)
 
@@ -121,104 +160,63 @@ class Surrogate:
         exact: Exact,
         n: int | None,
     ) -> tuple[str | None, tuple[str, ...]]:
-        same = [
-            key
-            for key, slip in self.slips.items()
-            if _agree(mean, _mean(self.adapt(slip.answer), policy, objective))
-        ]
+        same = [key for key, slip in self.slips.items() if self._is(mean, slip, policy, objective)]
         if len(same) > 1:  # told apart by their variance, where that can be
-            mine = _second(estimator, policy, objective, exact)
-            same.sort(key=lambda key: not _agree(mine, self._of(key, policy, objective, exact)))
+            mine = second_of(estimator, policy, objective, exact)
+            same.sort(
+                key=lambda key: not agree(mine, self._of(self.slips[key].answer, policy, objective))
+            )
         if same:
             return same[0], self.slips[same[0]].hints
+        for key, (slip, hints) in slips(self.reference).items() if policy.dim > 1 else ():
+            if agree(mean, slip_mean(as_it_is, slip, policy, objective)):
+                return key, hints
+        if policy is not self.problems[0][0] and policy.dim == 1:
+            return None, ()  # it is right elsewhere: what fits here may do so by accident
         error = torch.full_like(flat(mean), mean.error + exact.error + 1e-12)
         measured = Measured(flat(mean) - flat(exact), error, flat(exact), n=n)
         found = diagnose(measured, policy, objective)
         if found is None:
             return None, ()
         key = found[0]
+        if key == "factor_1-1/n" and key not in self.hints:  # no baseline is in sight
+            g, e = flat(mean), flat(exact)
+            text = f"It is the gradient times {float(g @ e / (e @ e)):.3g}, in every entry."
+            return "factor", self.hints.get("factor", (text,))
         return key, self.hints.get(key, (f"This is the mean of a known slip: {MEANINGS[key]}.",))
 
-    def _of(self, key: str, policy: Policy, objective: Objective, exact: Exact) -> Exact:
-        return _second(self.adapt(self.slips[key].answer), policy, objective, exact)
+    def _is(self, mean: Exact, slip: Slip, policy: Policy, objective: Objective) -> bool:
+        try:
+            return agree(mean, slip_mean(self.adapt, slip.answer, policy, objective))
+        except TooManyNodes:  # the slip is out of reach here, the answer is not
+            return False
+
+    def _of(self, answer: Answer, policy: Policy, objective: Objective) -> Exact:
+        """E[(g − ∇J)²] of a slip, or of a method."""
+        return slip_second(self.adapt, answer, self.reference, policy, objective)
 
     def _variance(
         self, estimator: Estimator, policy: Policy, objective: Objective
     ) -> Finding | None:
-        assert self.reference is not None
-        exact = exact_gradient(policy, objective)
-        mine = _second(estimator, policy, objective, exact)
-        wanted = _second(self.reference, policy, objective, exact)
-        if _agree(mine, wanted):
+        exact = truth(self.reference, policy, objective)
+        mine = second_of(estimator, policy, objective, exact)
+        wanted = slip_second(as_it_is, self.reference, self.reference, policy, objective)
+        if agree(mine, wanted):
             return None
-        text = f"unbiased, but {_ratios(mine, wanted)} the variance of what is asked for"
+        text = f"unbiased, but {ratios(mine, wanted)} the variance of what is asked for"
         for key, method in self.methods.items():
-            if _agree(mine, _second(self.adapt(method.answer), policy, objective, exact)):
+            if agree(mine, self._of(method.answer, policy, objective)):
                 return Finding("variance", text, key, method.hints)
+        n = fewer(mine, wanted)
+        if n:
+            hint = f"Right, for {n} actions: the mean of {n} draws. Asked for is one draw."
+            return Finding("variance", text, "averaged", (hint,))
         return Finding("variance", text + ": another method")
 
 
-def widened(policy: Policy) -> Policy:
-    """The same policy in twice as many dimensions, to try shapes on."""
-    if isinstance(policy, Categorical):
-        return policy
-    return type(policy)(
-        **{
-            name: p if name == "logits" else torch.cat([p, p + 0.1], -1)
-            for name, p in policy.parameters().items()
-        }
+def _at(policy: Policy) -> str:
+    """mu = 0.3, −0.15; log_std = …"""
+    return "; ".join(
+        f"{name} = " + ", ".join(f"{x:.3g}" for x in p.flatten().tolist())
+        for name, p in policy.parameters().items()
     )
-
-
-def _shape(estimator: Estimator, policy: Policy, objective: Objective) -> Finding | None:
-    copies = rows(policy, 4)
-    value, finding = attempt(estimator, copies, objective, Noise(0))
-    if finding is not None:
-        return finding
-    if not isinstance(value, Tensor):
-        return Finding("shape", f"it must return a tensor, got {type(value).__name__}")
-    if value.shape != copies.batch:
-        text = (
-            f"for {list(copies.batch)} policies it must return surrogates {list(copies.batch)}, "
-            f"got {list(value.shape)}"
-        )
-        if value.ndim == 0:
-            hint = "Each policy of the batch has a surrogate of its own: average over actions only."
-            return Finding("shape", text, "batch_averaged", (hint,))
-        if value.shape[1:] == copies.batch:
-            hint = "The first axis counts the actions: average over it."
-            return Finding("shape", text, "actions_kept", (hint,))
-        return Finding("shape", text)
-    return None
-
-
-def _mean(estimator: Estimator, policy: Policy, objective: Objective) -> Exact:
-    return exact_mean(estimator, policy, objective, tolerance=TOLERANCE, evaluations=EVALUATIONS)
-
-
-def _second(estimator: Estimator, policy: Policy, objective: Objective, exact: Exact) -> Exact:
-    """E[(g − ∇J)²]: the variance, of an unbiased estimator."""
-    return exact_mean(
-        estimator, policy, objective, about=exact, tolerance=TOLERANCE, evaluations=EVALUATIONS
-    )
-
-
-def _agree(one: Exact, two: Exact) -> bool:
-    a, b = flat(one), flat(two)
-    return bool(((a - b).abs() <= AGREES * (1 + b.abs().max())).all())
-
-
-def _zero(x: float) -> float:
-    """Zero for what is one to within rounding."""
-    return 0.0 if abs(x) < 1e-12 else x
-
-
-def _ratios(mine: Exact, wanted: Exact) -> str:
-    """5.9× (mu), 1.2× (log_std)."""
-    return ", ".join(f"{_times(float(mine[k].sum()), float(wanted[k].sum()))} ({k})" for k in mine)
-
-
-def _times(a: float, b: float) -> str:
-    if b <= AGREES:
-        return "as much of" if a <= AGREES else "infinitely often"
-    return f"{a / b:.2g}×" if abs(a / b - 1) > 0.05 else f"{a / b:.4g}×"

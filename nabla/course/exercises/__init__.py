@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 
 from nabla.course.engine.findings import Exercise
+from nabla.course.engine.predictions import Prediction
 
 
 def exercises(number: str) -> dict[str, Exercise]:
@@ -22,4 +23,15 @@ def exercise(name: str) -> Exercise:
     known = {n: e for number in numbers() for n, e in exercises(number).items()}
     if name not in known:
         raise ValueError(f"unknown exercise {name!r}; known: {', '.join(known)}")
+    return known[name]
+
+
+def prediction(name: str) -> Prediction:
+    """The prediction of that name; ValueError lists the known ones."""
+    known: dict[str, Prediction] = {}
+    for number in numbers():
+        book = importlib.import_module(f"{__name__}.ex{number}")
+        known |= getattr(book, "PREDICTIONS", {})
+    if name not in known:
+        raise ValueError(f"unknown prediction {name!r}; known: {', '.join(known)}")
     return known[name]

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nabla.course.engine import Exercise, Formula, Slip
+from nabla.course.engine import Exercise, Formula, Number, Prediction, Slip, Word
 
 HALF_LOG_2PI = math.log(2 * math.pi) / 2
 
@@ -247,4 +247,9 @@ EXERCISES: dict[str, Exercise] = {
     "cost": COST,
     "mean_and_error": MEAN_AND_ERROR,
     "draws_needed": DRAWS_NEEDED,
+}
+
+PREDICTIONS: dict[str, Prediction] = {
+    "intervals": Number(lambda: math.sqrt(1000 / 10)),
+    "detached_entropy": Word("no", ("yes", "no")),
 }

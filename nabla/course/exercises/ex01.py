@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nabla.course.engine import Exercise, Formula, Slip
+from nabla.course.engine import Exercise, Formula, Prediction, Slip, Word
 from toy_problems.tables.tabular import Array, monte_carlo
 
 Episodes = Sequence[Sequence[int]]
@@ -104,7 +104,6 @@ def _walks(seed: int) -> tuple[list[list[int]], Array]:
     rng = np.random.default_rng(seed)
     walks = [[*rng.integers(0, 4, size=5).tolist(), 4] for _ in range(3)]
     r = rng.normal(size=5)
-    r[-1] = 0
     return [[0, 1, 2, 3, 4], *walks], r
 
 
@@ -479,3 +478,5 @@ EXERCISES: dict[str, Exercise] = {
     "td_target_moments": TD_TARGET_MOMENTS,
     "targets": TARGETS,
 }
+
+PREDICTIONS: dict[str, Prediction] = {"same_coin": Word("Q-learning", ("SARSA", "Q-learning"))}

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nabla.course.engine import Exercise, Formula, Slip
+from nabla.course.engine import Exercise, Formula, Prediction, Slip, Word
 from toy_problems.tables.soft_mdp import entropy, soft_value, softmax
 from toy_problems.tables.tabular import Array
 
@@ -77,9 +77,18 @@ SOFT_OBJECTIVE = Formula(
 
 
 def _scores(seed: int) -> tuple[Array, float]:
-    """Q of five actions, every other time around 2000; α."""
+    """Q of five actions, every other time around 2000, or with one far below the others; α."""
     rng = np.random.default_rng(seed)
-    return rng.normal(size=5) + 2000 * (seed % 2), float(rng.uniform(0.3, 0.9))
+    Q, alpha = rng.normal(size=5) + 2000 * (seed % 2), float(rng.uniform(0.3, 0.9))
+    if seed % 4 == 2:
+        Q[0] = Q.max() - 725 * alpha  # e⁷²⁵ overflows, e⁻⁷²⁵ does not underflow
+    return Q, alpha
+
+
+def _shift_of_lowest(Q: Array, alpha: float) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        p = np.exp((Q - Q.min()) / alpha)
+        return p / p.sum()
 
 
 def boltzmann(Q: Array, alpha: float) -> Array:
@@ -106,7 +115,8 @@ def _shift_of_one(Q: Array, alpha: float) -> Array:
 BOLTZMANN = Formula(
     reference=boltzmann,
     inputs=_scores,
-    tested="five probabilities for 8 random (Q, α), to 9 digits; in half of them Q is near 2000",
+    tested="five probabilities for 8 random (Q, α), to 9 digits; in half of them Q is near "
+    "2000, in a quarter one action is hopeless",
     slips={
         "overflow": Slip(
             _plain,
@@ -128,6 +138,10 @@ BOLTZMANN = Formula(
                 "What is subtracted must make the largest *exponent* zero.",
                 "The exponents are Q/α: is the number that you subtract divided by α, too?",
             ),
+        ),
+        "shift_of_lowest": Slip(
+            _shift_of_lowest,
+            ("The smallest exponent is zero now. Which one overflows?",),
         ),
         "shift_of_one": Slip(
             _shift_of_one,
@@ -435,3 +449,5 @@ EXERCISES: dict[str, Exercise] = {
     "forward_fit": FORWARD_FIT,
     "reverse_slope": REVERSE_SLOPE,
 }
+
+PREDICTIONS: dict[str, Prediction] = {"free_width": Word("no", ("yes", "no"))}

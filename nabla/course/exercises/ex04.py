@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from estimators import Gaussian, Noise, Objective, reparameterization, score_function
-from nabla.course.engine import Exercise, Formula, Slip, Surrogate
+from nabla.course.engine import Exercise, Formula, Prediction, Slip, Surrogate, Word
 from nabla.course.exercises.ex05 import lopsided
 from toy_problems.tables.tabular import Array
 
@@ -271,3 +271,5 @@ EXERCISES: dict[str, Exercise] = {
     "missing_part": MISSING_PART,
     "pathwise": PATHWISE,
 }
+
+PREDICTIONS: dict[str, Prediction] = {"steep": Word("infinite", ("zero", "constant", "infinite"))}

@@ -1,5 +1,7 @@
 """Notebook 05, Eq. 13 term by term: its exercises and the slips they know."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,27 +19,45 @@ from estimators import (
     sticking_the_landing,
 )
 from estimators.gradients import grad_a
-from nabla.course.engine import Answer, Exercise, Formula, Slip, Surrogate, Unfit
+from nabla.course.engine import (
+    Answer,
+    Case,
+    Design,
+    Exercise,
+    Formula,
+    Number,
+    Offer,
+    Prediction,
+    Slip,
+    Surrogate,
+    Unfit,
+    Word,
+    close,
+)
 
 Pair = tuple[Tensor, Tensor]
 
 
 def lopsided(a: Tensor) -> Tensor:
-    """A Q without symmetry, so that no slip is right by accident."""
-    return (0.7 * a - 0.4 * a**2 + 0.3 * a**3 + torch.cos(2 * a)).sum(-1)
+    """A Q without symmetry, so that no slip is right by accident: coordinates weigh 1, 1½, … and
+    neighbours feel each other."""
+    weight = 1 + torch.arange(a.shape[-1], dtype=a.dtype) / 2
+    alone = 0.7 * a - 0.4 * a**2 + 0.3 * a**3 + torch.cos(2 * a)
+    return (weight * alone).sum(-1) + (a[..., 1:] * a[..., :-1]).sum(-1) / 2
 
 
-def _problem(mu: float, log_std: float, alpha: float) -> tuple[Gaussian, Objective]:
+def problem(mu: float, log_std: float, alpha: float) -> tuple[Gaussian, Objective]:
     policy = Gaussian(*(torch.tensor([x], dtype=torch.float64) for x in (mu, log_std)))
     return policy, Objective(lopsided, alpha)
 
 
-PROBLEMS = [_problem(0.3, -0.4, 0.6), _problem(-0.7, 0.2, 0.25)]
+PROBLEMS = [problem(0.3, -0.4, 0.6), problem(-0.7, 0.2, 0.25)]
 WHERE = "Q = 0.7a − 0.4a² + 0.3a³ + cos 2a at (μ, σ, α) = (0.3, 0.67, 0.6) and (−0.7, 1.22, 0.25)"
-MOMENTS = (
-    "shapes and the graph in 1 and 2 dimensions; mean against the exact gradient and variance, "
-    f"both by quadrature, for {WHERE}"
+ALL = (
+    "shapes, the graph, and mean and variance against the exact ones, by quadrature, in 1 "
+    "dimension and in 2 that differ and feel each other,"
 )
+MOMENTS = f"{ALL} for {WHERE}"
 
 
 def _noise(seed: int) -> tuple[Tensor, ...]:
@@ -548,10 +568,115 @@ VARIANCES = Formula(
     },
 )
 
+
+def break_even(k: float, sigma: float) -> float:
+    """α at which both variances for μ are the same: τ = ½."""
+    return 2 * k * sigma**2
+
+
+BREAK_EVEN = Formula(
+    reference=break_even,
+    inputs=lambda seed: _curve(seed)[:2],
+    tested="the temperature at which both variances are equal, to 9 digits, for 8 random (k, σ)",
+    slips={
+        "no_variance": Slip(
+            lambda k, sigma: k * sigma**2,
+            (
+                "There the second variance is *zero*. Asked is where it is the same as the first.",
+                "Between that and α = 0 it falls; beyond it grows. Where is it back?",
+            ),
+        ),
+        "half": Slip(
+            lambda k, sigma: k * sigma**2 / 2,
+            ("τ = ½ is right. Is α then half of kσ², or twice?",),
+        ),
+        "no_entropy": Slip(
+            lambda k, sigma: 0.0,
+            ("At α = 0 the first term is zero: true, and dull. There is another α.",),
+        ),
+        "one_sigma": Slip(
+            lambda k, sigma: 2 * k * sigma,
+            ("Check the units: α is a reward, and so is k times a length *squared*.",),
+        ),
+        "of_tau": Slip(
+            lambda k, sigma: 0.5,
+            ("That is τ = kσ²/α. Solve it for α.",),
+        ),
+    },
+)
+
+
+def choose_term(k: float, sigma: float, alpha: float, budget: int) -> tuple[str, int]:
+    """All of the budget, for the estimator with the smaller variance."""
+    eq13, without = variances(k, sigma, alpha)
+    return ("eq13" if eq13 < without else "sticking", budget)
+
+
+def _terms(k: float, sigma: float, alpha: float, budget: int) -> Case:
+    eq13, without = variances(k, sigma, alpha)
+    offers = {
+        "eq13": Offer(float, lambda n: eq13 / n),
+        "sticking": Offer(float, lambda n: without / n),
+    }
+    told = f"for k = {k:g}, σ = {sigma:g}, α = {alpha:g}"
+    return Case((k, sigma, alpha, budget), offers, budget, told)
+
+
+def _any_terms() -> Iterator[Case]:
+    rng = np.random.default_rng(0)
+    while True:
+        k, sigma, alpha = (float(x) for x in rng.uniform(0.2, 4.0, size=3))
+        yield _terms(k, sigma, alpha, int(rng.integers(2, 9)))
+
+
+CHOOSE_TERM = Design(
+    cases=close(_any_terms(), each=30),
+    tested="the exact variance for μ of the mean of n draws, for sixty (k, σ, α) and budgets "
+    "where the choice is close, against the best plan's; at most 5 % more is good",
+    slips={
+        "always_sticking": Slip(
+            lambda k, sigma, alpha, budget: ("sticking", budget),
+            (
+                "Dropping a term of mean zero does not always help.",
+                "The term is not independent of the others: sometimes it cancels noise. When?",
+            ),
+        ),
+        "always_eq13": Slip(
+            lambda k, sigma, alpha, budget: ("eq13", budget),
+            ("Near the optimum the other one has hardly any variance.",),
+        ),
+        "tau_one": Slip(
+            lambda k, sigma, alpha, budget: (
+                "sticking" if k * sigma**2 > alpha else "eq13",
+                budget,
+            ),
+            ("τ = 1 is where it is best. The two are equal elsewhere: exercise 6.",),
+        ),
+        "upside_down": Slip(
+            lambda k, sigma, alpha, budget: (
+                "eq13" if k * sigma**2 > alpha / 2 else "sticking",
+                budget,
+            ),
+            ("The border is right. Which of the two is better beyond it?",),
+        ),
+        "one_draw": Slip(
+            lambda k, sigma, alpha, budget: (choose_term(k, sigma, alpha, budget)[0], 1),
+            ("The right one, but most of the budget is left over.",),
+        ),
+    },
+)
+
 EXERCISES: dict[str, Exercise] = {
     "score_term": SCORE_TERM,
     "eq13": EQ13,
     "actor_loss": ACTOR_LOSS,
     "sticking": STICKING,
     "variances": VARIANCES,
+    "break_even": BREAK_EVEN,
+    "choose_term": CHOOSE_TERM,
+}
+
+PREDICTIONS: dict[str, Prediction] = {
+    "first_term": Word("sometimes", ("always", "sometimes", "never")),
+    "share_at_two": Number(lambda: variances(2.0, 1.0, 1.0)[1] / variances(2.0, 1.0, 1.0)[0]),
 }

@@ -16,7 +16,7 @@ from estimators import (
     score_function_full,
     sticking_the_landing,
 )
-from nabla.course.engine import Answer, Exercise, Formula, Slip, Surrogate
+from nabla.course.engine import Answer, Exercise, Formula, Number, Prediction, Slip, Surrogate
 from nabla.course.exercises.ex05 import MOMENTS, PROBLEMS
 
 PATHWISE = (
@@ -340,3 +340,5 @@ EXERCISES: dict[str, Exercise] = {
     "others": OTHERS,
     "repaired": REPAIRED,
 }
+
+PREDICTIONS: dict[str, Prediction] = {"share_left": Number(lambda: 1 - 1 / 2)}

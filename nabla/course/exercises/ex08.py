@@ -19,8 +19,16 @@ from estimators import (
     score_function,
 )
 from estimators.checking.slips import frozen_weights, path_of_drawn_component
-from nabla.course.engine import Answer, Exercise, Formula, Slip, Surrogate
-from nabla.course.exercises.ex05 import lopsided
+from nabla.course.engine import (
+    Answer,
+    Exercise,
+    Formula,
+    Number,
+    Prediction,
+    Slip,
+    Surrogate,
+)
+from nabla.course.exercises.ex05 import ALL, lopsided
 
 Array = np.ndarray
 Triple = tuple[Array, Array, Array]
@@ -42,6 +50,30 @@ MIXTURE_WEIGHT_GRADIENT = Formula(
     tested="the gradient by three logits against the softmax's Jacobian, to 9 digits, for 8 random "
     "weights and values",
     slips={
+        "sign_of_others": Slip(
+            lambda w, values: w * (values + w @ values),
+            ("The Jacobian is diag(w) *minus* wwᵀ: what one logit gains the others lose.",),
+        ),
+        "plain_sum": Slip(
+            lambda w, values: w * (values - values.sum()),
+            ("What is taken off is a mean under the weights, not a sum.",),
+        ),
+        "softmax_of_weights": Slip(
+            lambda w, values: mixture_weight_gradient(np.exp(w) / np.exp(w).sum(), values),
+            ("w is the softmax already: no exponential is left to take.",),
+        ),
+        "weight_not_on_mean": Slip(
+            lambda w, values: w * values - w @ values,
+            ("The mean that is taken off is weighed by w_k, too. Brackets?",),
+        ),
+        "own_weight_squared": Slip(
+            lambda w, values: w * values - w**2 * values.sum(),
+            ("∂w_j/∂logit_k = w_j (1[j = k] − w_k): the second part is a sum over j.",),
+        ),
+        "not_summed": Slip(
+            lambda w, values: np.outer(w, values) - np.outer(w, w * values),
+            ("One number for each logit: a sum over the components is missing.",),
+        ),
         "by_the_weights": Slip(
             lambda w, values: values,
             (
@@ -120,12 +152,49 @@ def _by_weight(w: Array, mu: Array, sigma: Array, a: float) -> Triple:
     return r, r * sigma * z, -Phi / q
 
 
+def _with_density(w: Array, mu: Array, sigma: Array, a: float, square: float) -> Triple:
+    """With exp(−square·z²) in the place of exp(−z²/2)."""
+    z = (a - mu) / sigma
+    density = w * np.exp(-square * z**2) / (sigma * math.sqrt(2 * math.pi))
+    r = density / density.sum()
+    return r, r * sigma * z, -w * (ndtr(z) - w @ ndtr(z)) / density.sum()
+
+
 IMPLICIT_PATH = Formula(
     reference=implicit_path,
     inputs=_mixture,
     tested="nine derivatives of the quantile of a mixture of three, to 9 digits, for 8 random "
     "mixtures; the notebook differentiates the quantile function itself",
     slips={
+        "weight_forgotten": Slip(
+            lambda w, mu, sigma, a: tuple(x / w for x in implicit_path(w, mu, sigma, a)),
+            ("A component moves F only as much as it weighs: where is w_k?",),
+        ),
+        "mean_cdf_forgotten": Slip(
+            lambda w, mu, sigma, a: (
+                *implicit_path(w, mu, sigma, a)[:2],
+                -w * _parts(w, mu, sigma, a)[2] / _parts(w, mu, sigma, a)[3],
+            ),
+            (
+                "A logit that rises takes weight from all the others: the third part lacks that.",
+                "Exercise 1, with Φ_k for v_k.",
+            ),
+        ),
+        "over_sigma": Slip(
+            _path(lambda p, w, mu, sigma, a: (p[0], p[1] / sigma**2, p[2])),
+            ("∂z/∂ log σ = −z: multiply the share by σz, a length.",),
+        ),
+        "diagonal": Slip(
+            lambda w, mu, sigma, a: (
+                *implicit_path(w, mu, sigma, a)[:2],
+                -w * (1 - w) * _parts(w, mu, sigma, a)[2] / _parts(w, mu, sigma, a)[3],
+            ),
+            ("w(1 − w) is the diagonal of the softmax's Jacobian. What of the other weights?",),
+        ),
+        "half_missing": Slip(
+            lambda w, mu, sigma, a: _with_density(w, mu, sigma, a, 1.0),
+            ("Look at the exponent of the Gaussian: minus *one half* of z².",),
+        ),
         "sign": Slip(
             lambda w, mu, sigma, a: tuple(-x for x in implicit_path(w, mu, sigma, a)),
             (
@@ -198,6 +267,28 @@ WEIGHTS_GIVEN = Formula(
     inputs=_mixture,
     tested="the three weights against Bayes' rule, to 9 digits, for 8 random mixtures",
     slips={
+        "weighed_late": Slip(
+            lambda w, mu, sigma, a: (
+                w * _given(lambda w, z, s: np.exp(-(z**2) / 2) / s)(w, mu, sigma, a)
+            ),
+            ("The sum that you divide by must have the weights in it, too.",),
+        ),
+        "added": Slip(
+            _given(lambda w, z, sigma: w + np.exp(-(z**2) / 2) / sigma),
+            ("Weight *times* density: both must hold.",),
+        ),
+        "variance_in_front": Slip(
+            _given(lambda w, z, sigma: w * np.exp(-(z**2) / 2) / sigma**2),
+            ("In front of the exponential stands 1/σ, not 1/σ².",),
+        ),
+        "sigma_for_variance": Slip(
+            _given(lambda w, z, sigma: w * np.exp(-(z**2) * sigma / 2) / sigma),
+            ("In the exponent stands σ², not σ.",),
+        ),
+        "sign_of_square": Slip(
+            _given(lambda w, z, sigma: w * np.exp(z**2 / 2) / sigma),
+            ("Far from its mean a component is *un*likely: look at the sign in the exponent.",),
+        ),
         "unchanged": Slip(
             lambda w, mu, sigma, a: w,
             ("The first coordinate tells which component it may come from: use it.",),
@@ -272,11 +363,23 @@ def _sum_over_components(policy: Mixture, objective: Objective, rng: Noise) -> T
     return objective.cost(policy, a)[:, 0].sum(0)
 
 
+def _sampled_components(policy: Mixture, objective: Objective, rng: Noise) -> Tensor:
+    a = policy.components.sample(1, rng)[0].movedim(-2, 0)
+    return (policy.logits.softmax(-1).movedim(-1, 0) * objective.cost(policy, a)).sum(0)
+
+
+def _with_weights(weights: Callable[[Tensor], Tensor]) -> Answer:
+    def answer(policy: Mixture, objective: Objective, rng: Noise) -> Tensor:
+        a = policy.components.rsample(1, rng)[0].movedim(-2, 0)
+        return (weights(policy.logits).movedim(-1, 0) * objective.cost(policy, a)).sum(0)
+
+    return answer
+
+
 MARGINAL_LOSS = Surrogate(
     reference=marginalized,
     problems=[_problem()],
-    tested="shapes and the graph in 1 and 2 dimensions; mean against the exact gradient and "
-    "variance, both by quadrature, for two components, Q = 0.7a − 0.4a² + 0.3a³ + cos 2a, α = 0.6",
+    tested=f"{ALL} for two components, Q = 0.7a − 0.4a² + 0.3a³ + cos 2a, α = 0.6",
     slips={
         "drawn_component": Slip(
             path_of_drawn_component,
@@ -295,6 +398,25 @@ MARGINAL_LOSS = Surrogate(
                 "log π(a) is the *mixture's* log density at a, whichever component a is from.",
                 "With each component's own density the entropy is that of the components.",
             ),
+        ),
+        "sampled_components": Slip(
+            _sampled_components,
+            (
+                "The actions are cut off from μ and σ: the weights are felt, the path is not.",
+                "Of sample and rsample, one lets the gradient through.",
+            ),
+        ),
+        "exponentials_for_weights": Slip(
+            _with_weights(torch.exp),
+            ("Those weights do not sum to one: the softmax divides by their sum.",),
+        ),
+        "logits_for_weights": Slip(
+            _with_weights(lambda logits: logits),
+            ("Logits are no weights, and may be negative: which function makes weights of them?",),
+        ),
+        "averaged": Slip(
+            _with_weights(lambda logits: logits.softmax(-1) / logits.shape[-1]),
+            ("The weights make a mean already: a sum over the components, not a mean of it.",),
         ),
         "unweighted_mean": Slip(
             _mean_over_components,
@@ -379,6 +501,33 @@ WEAK_DERIVATIVE = Formula(
     tested="one draw, to 9 digits, for 8 random f with a jump; the notebook compares the mean with "
     "the exact gradient",
     slips={
+        "other_tail": Slip(
+            _weak(radius=lambda u: math.sqrt(-2 * math.log(1 - u))),
+            ("As random, but not the W asked for: P(W > w) = u, so a small u is a large W.",),
+        ),
+        "times_constant": Slip(
+            _weak(constant=lambda sigma: sigma / math.sqrt(2 * math.pi)),
+            ("x / s * c is (x / s)·c in Python: √2π belongs below the line.",),
+        ),
+        "divided_before": Slip(
+            lambda f, mu, sigma, u: (
+                f(mu + sigma * math.sqrt(-2 * math.log(u)))
+                - f(mu - sigma * math.sqrt(-2 * math.log(u))) / (sigma * math.sqrt(2 * math.pi))
+            ),
+            ("The division is of the whole difference: brackets.",),
+        ),
+        "tail_itself": Slip(
+            _weak(radius=lambda u: math.exp(-(u**2) / 2)),
+            ("That is P(W > u). Asked is the other way round: the W at which it is u.",),
+        ),
+        "halved": Slip(
+            _weak(radius=lambda u: math.sqrt(-math.log(u) / 2)),
+            ("exp(−w²/2) = u: multiply by 2, do not divide.",),
+        ),
+        "root_of_two_pi": Slip(
+            _weak(constant=lambda sigma: sigma * 2 * math.pi),
+            ("√(2π), with the root.",),
+        ),
         "sigma_missing": Slip(
             _weak(constant=lambda sigma: math.sqrt(2 * math.pi)),
             ("The derivative by μ is one over a length.",),
@@ -414,10 +563,71 @@ WEAK_DERIVATIVE = Formula(
     },
 )  # fmt: skip
 
+
+def noise_of_weights(w: Array, sigma: Array) -> float:
+    """Variance of one marginalised estimate of ∂E[a]/∂logit_1, two components."""
+    return float((w[0] * w[1]) ** 2 * (sigma**2).sum())
+
+
+def _two(seed: int) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    return rng.dirichlet(np.full(2, 2.0)), rng.uniform(0.3, 2.0, 2)
+
+
+NOISE_OF_WEIGHTS = Formula(
+    reference=noise_of_weights,
+    inputs=_two,
+    tested="the variance of w₁(a₁ − Σ w a) over both actions, to 9 digits, for 8 random (w, σ)",
+    slips={
+        "weights_not_squared": Slip(
+            lambda w, sigma: w[0] * w[1] * (sigma**2).sum(),
+            ("The factor before the actions is squared in a variance.",),
+        ),
+        "weights_forgotten": Slip(
+            lambda w, sigma: (sigma**2).sum(),
+            ("By a *logit*: exercise 1 says what stands before the difference.",),
+        ),
+        "own_only": Slip(
+            lambda w, sigma: (w[0] * w[1] * sigma[0]) ** 2,
+            ("The other component's action is in it, too, and has noise of its own.",),
+        ),
+        "subtracted": Slip(
+            lambda w, sigma: (w[0] * w[1]) ** 2 * (sigma[0] ** 2 - sigma[1] ** 2),
+            ("The actions are subtracted. Their variances?",),
+        ),
+        "deviations": Slip(
+            lambda w, sigma: (w[0] * w[1] * sigma.sum()) ** 2,
+            ("Variances add for independent draws, not standard deviations.",),
+        ),
+        "mean_kept": Slip(
+            lambda w, sigma: w[0] ** 2 * sigma[0] ** 2 + (w[0] * w[1]) ** 2 * (sigma**2).sum(),
+            ("w₁(a₁ − Σ w a): collect what stands before a₁ first, then square.",),
+        ),
+        "simple_weights": Slip(
+            lambda w, sigma: w[0] ** 2 * (w**2 * sigma**2).sum(),
+            ("In a₁ − w₁a₁ − w₂a₂ what is left before a₁ is w₂.",),
+        ),
+    },
+)
+
 EXERCISES: dict[str, Exercise] = {
     "mixture_weight_gradient": MIXTURE_WEIGHT_GRADIENT,
     "implicit_path": IMPLICIT_PATH,
     "weights_given": WEIGHTS_GIVEN,
     "marginal_loss": MARGINAL_LOSS,
     "weak_derivative": WEAK_DERIVATIVE,
+    "noise_of_weights": NOISE_OF_WEIGHTS,
 }
+
+
+def gap_speed(m: float) -> float:
+    """How many times faster a draw at 0 moves with the weight than one on a peak."""
+
+    def speed(a: float) -> float:
+        density = (np.exp(-((a - m) ** 2) / 2) + np.exp(-((a + m) ** 2) / 2)) / 2
+        return float((ndtr(a + m) - ndtr(a - m)) / density)
+
+    return speed(0.0) / speed(m)
+
+
+PREDICTIONS: dict[str, Prediction] = {"gap": Number(lambda: gap_speed(4.0))}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from estimators import Categorical, Noise, Objective, exact, score_function
 from estimators.score import score_function_analytic_entropy
-from nabla.course.engine import Answer, Exercise, Formula, Slip, Surrogate
+from nabla.course.engine import Answer, Exercise, Formula, Number, Prediction, Slip, Surrogate
 
 Array = np.ndarray
 LOG_2 = math.log(2)
@@ -31,6 +31,44 @@ LOG_DET = Formula(
     inputs=_wide,
     tested="log(1 − tanh² u) to 9 digits, for 8 sets of four numbers with |u| up to 800",
     slips={
+        "smaller_epsilon": Slip(
+            lambda u: torch.log(1 - torch.tanh(u) ** 2 + 1e-8),
+            (
+                "Finite, and wrong: with +10⁻⁸ it can never be below −18.4.",
+                "No epsilon is small enough. 1 − tanh² u = 4/(eᵘ + e⁻ᵘ)²: take its logarithm.",
+            ),
+        ),
+        "smallest_epsilon": Slip(
+            lambda u: torch.log(1 - torch.tanh(u) ** 2 + 1e-12),
+            (
+                "Finite, and wrong: with +10⁻¹² it can never be below −27.6.",
+                "No epsilon is small enough. 1 − tanh² u = 4/(eᵘ + e⁻ᵘ)²: take its logarithm.",
+            ),
+        ),
+        "other_clamp": Slip(
+            lambda u: torch.log((1 - torch.tanh(u) ** 2).clamp(min=1e-7)),
+            ("A clamp makes it finite, and wrong: and its derivative is zero there.",),
+        ),
+        "softplus_sign": Slip(
+            lambda u: 2 * (LOG_2 - u + torch.nn.functional.softplus(-2 * u)),
+            ("log(eᵘ + e⁻ᵘ) = u + softplus(−2u), and all of it is taken off.",),
+        ),
+        "softplus_of_plus": Slip(
+            lambda u: 2 * (LOG_2 - u - torch.nn.functional.softplus(2 * u)),
+            ("Taking eᵘ out of eᵘ + e⁻ᵘ leaves 1 + e⁻²ᵘ: look at the sign inside.",),
+        ),
+        "far_only": Slip(
+            lambda u: 2 * (LOG_2 - u.abs()),
+            ("That is its limit for large |u|. At u = 0 it must be 0.",),
+        ),
+        "summed": Slip(
+            lambda u: log_det(u).sum(),
+            ("One number for each u: nothing is to be summed.",),
+        ),
+        "summed_and_turned": Slip(
+            lambda u: -log_det(u).sum(),
+            ("One number for each u; and the sign: 1 − tanh² u is at most 1.",),
+        ),
         "as_written": Slip(
             lambda u: torch.log(1 - torch.tanh(u) ** 2),
             (
@@ -95,6 +133,43 @@ SQUASHED_COST = Formula(
     inputs=_actions,
     tested="the cost of tanh u to 9 digits, for 8 sets of four actions with |u| up to 25",
     slips={
+        "other_epsilon": Slip(
+            lambda log_prob, u, Q, alpha: (
+                alpha * (log_prob - torch.log(1 - torch.tanh(u) ** 2 + 1e-8)) - Q(torch.tanh(u))
+            ),
+            ("An epsilon in the logarithm makes it wrong where tanh saturates: exercise 1.",),
+        ),
+        "clamped": Slip(
+            lambda log_prob, u, Q, alpha: (
+                alpha * (log_prob - torch.log((1 - torch.tanh(u) ** 2).clamp(min=1e-6)))
+                - Q(torch.tanh(u))
+            ),
+            ("A clamp in the logarithm makes it wrong where tanh saturates: exercise 1.",),
+        ),
+        "as_written": Slip(
+            lambda log_prob, u, Q, alpha: (
+                alpha * (log_prob - torch.log(1 - torch.tanh(u) ** 2)) - Q(torch.tanh(u))
+            ),
+            ("Right until tanh u rounds to 1, then infinite: exercise 1 has a form that holds.",),
+        ),
+        "half_log_det": Slip(
+            lambda log_prob, u, Q, alpha: alpha * (log_prob - log_det(u) / 2) - Q(torch.tanh(u)),
+            ("Half of the log-determinant: 1 − tanh² u is the *square* of 1/cosh u.",),
+        ),
+        "log_prob_turned": Slip(
+            lambda log_prob, u, Q, alpha: -alpha * (log_prob - log_det(u)) - Q(torch.tanh(u)),
+            ("The cost is α log π − Q: entropy is rewarded, log π is a cost.",),
+        ),
+        "alpha_on_all": Slip(
+            lambda log_prob, u, Q, alpha: alpha * (log_prob - log_det(u) - Q(torch.tanh(u))),
+            ("α weighs log π only: where do the brackets close?",),
+        ),
+        "divided_by_slope": Slip(
+            lambda log_prob, u, Q, alpha: (
+                alpha * (log_prob / (1 - torch.tanh(u) ** 2)) - Q(torch.tanh(u))
+            ),
+            ("The *density* is divided by da/du. What happens to its logarithm?",),
+        ),
         "log_det_forgotten": Slip(
             lambda log_prob, u, Q, alpha: alpha * log_prob - Q(torch.tanh(u)),
             (
@@ -170,11 +245,65 @@ def _entropy(
     return answer
 
 
+def _as_written(mu: float, sigma: float, eps: Array, w: Array) -> float:
+    with np.errstate(divide="ignore"):
+        mean = w @ np.log(1 - np.tanh(mu + sigma * eps) ** 2)
+    return _entropy(sign=0)(mu, sigma, eps, w) + float(mean)
+
+
 SQUASHED_ENTROPY = Formula(
     reference=squashed_entropy,
     inputs=_widths,
     tested="the entropy of tanh u, to 9 digits, for 8 random (μ, σ)",
     slips={
+        "constant_not_halved": Slip(
+            _entropy(constant=math.log(2 * math.pi) + 1),
+            ("½ log(2πe σ²): the constant is *one half* of log 2πe.",),
+        ),
+        "half_of_log_sigma": Slip(
+            _entropy(log_sigma=0.5),
+            ("½ log(2πe σ²): it is σ², so a whole log σ comes out.",),
+        ),
+        "nothing_halved": Slip(
+            _entropy(constant=math.log(2 * math.pi) + 1, log_sigma=2),
+            ("½ log(2πe σ²): the half in front is missing.",),
+        ),
+        "precedence": Slip(
+            lambda mu, sigma, eps, w: (
+                math.log(sigma) / 2 * math.pi * math.e
+                + squashed_entropy(mu, sigma, eps, w)
+                - _entropy(sign=0)(mu, sigma, eps, w)
+            ),
+            ("x / 2*pi*e is ((x / 2)·π)·e in Python, and the constant is a *logarithm*.",),
+        ),
+        "constant_precedence": Slip(
+            lambda mu, sigma, eps, w: _entropy(
+                constant=math.log(2 * math.pi) / 2 * math.pi * math.e
+            )(mu, sigma, eps, w),
+            ("x / 2*pi*e is ((x / 2)·π)·e in Python: brackets.",),
+        ),
+        "plain_mean": Slip(
+            lambda mu, sigma, eps, w: (
+                _entropy(sign=0)(mu, sigma, eps, w)
+                + float(log_det(torch.tensor(mu + sigma * eps)).mean())
+            ),
+            ("The nodes are not equally likely: use w.",),
+        ),
+        "half_log_det": Slip(
+            _entropy(sign=0.5),
+            ("Half of the log-determinant: 1 − tanh² u is the square of 1/cosh u.",),
+        ),
+        "epsilon": Slip(
+            lambda mu, sigma, eps, w: (
+                _entropy(sign=0)(mu, sigma, eps, w)
+                + float(w @ np.log(1 - np.tanh(mu + sigma * eps) ** 2 + 1e-6))
+            ),
+            ("An epsilon inside the logarithm: it lifts the tails. Exercise 1 needs none.",),
+        ),
+        "as_written": Slip(
+            _as_written,
+            ("tanh rounds to 1 at |u| = 19, and log 0 is infinite: exercise 1.",),
+        ),
         "of_u": Slip(
             _entropy(sign=0),
             ("This is the entropy of u, before the squashing.",),
@@ -236,12 +365,40 @@ def _h(p: Array) -> float:
     return -float((p * np.log(p)).sum())
 
 
+def _log_z(r: Array, alpha: float) -> float:
+    return math.log(float(np.exp(r / alpha).sum()))
+
+
 TEMPERATURE_SLOPE = Formula(
     reference=temperature_slope,
     inputs=_bandit,
     tested="the derivative of the dual by α, to 9 digits, for 8 random bandits; the notebook "
     "compares it with differences of the dual itself",
     slips={
+        "sign_of_inner": Slip(
+            _slope(lambda r, alpha, target, p: _log_z(r, alpha) + p @ r / alpha - target),
+            ("d(1/α)/dα is negative: the second part is taken off.",),
+        ),
+        "chain_twice": Slip(
+            _slope(lambda r, alpha, target, p: _log_z(r, alpha) - p @ r / alpha**2 - target),
+            ("α stands in front, too: α · (1/α²) leaves 1/α.",),
+        ),
+        "plain_sum": Slip(
+            _slope(lambda r, alpha, target, p: -np.log(p).sum() - target),
+            ("H is a *mean* of −log p under p: each action with its probability.",),
+        ),
+        "plain_mean": Slip(
+            _slope(lambda r, alpha, target, p: -np.log(p).mean() - target),
+            ("H is a mean under p, not over the actions alike.",),
+        ),
+        "bits": Slip(
+            _slope(lambda r, alpha, target, p: _h(p) / math.log(2) - target),
+            ("In bits? Entropy is in nats here: the natural logarithm.",),
+        ),
+        "mean_reward": Slip(
+            _slope(lambda r, alpha, target, p: p @ r - target),
+            ("That is the mean reward. What does the dual hold against the target?",),
+        ),
         "sign": Slip(
             _slope(lambda r, alpha, target, p: target - _h(p)),
             (
@@ -310,6 +467,10 @@ def _frozen(policy: Categorical, objective: Objective, rng: Noise) -> Tensor:
     return _inner(policy, objective, torch.Tensor.detach)
 
 
+def _log_for_weight(policy: Categorical, objective: Objective, rng: Noise) -> Tensor:
+    return _inner(policy, objective, torch.log)
+
+
 DISCRETE_LOSS = Surrogate(
     reference=exact,
     problems=[_arms()],
@@ -325,6 +486,10 @@ DISCRETE_LOSS = Surrogate(
         "unweighted": Slip(
             _unweighted,
             ("All actions count alike: the probabilities are missing.",),
+        ),
+        "score_for_weight": Slip(
+            _log_for_weight,
+            ("The weight is π, not log π: an expectation under the policy.",),
         ),
         "frozen_probabilities": Slip(
             _frozen,
@@ -365,4 +530,8 @@ EXERCISES: dict[str, Exercise] = {
     "squashed_entropy": SQUASHED_ENTROPY,
     "temperature_slope": TEMPERATURE_SLOPE,
     "discrete_loss": DISCRETE_LOSS,
+}
+
+PREDICTIONS: dict[str, Prediction] = {
+    "saturated": Number(lambda: math.log(1 - math.tanh(10) ** 2 + 1e-6))
 }

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy import ndarray as Array
 
-from nabla.course.engine import Exercise, Formula, Slip
+from nabla.course.engine import Exercise, Formula, Prediction, Slip, Word
 
 
 def soft_target(
@@ -34,6 +34,44 @@ SOFT_TARGET = Formula(
     tested="against r + γ(1 − terminated)(min Q − α log π), to 9 digits, for 8 random batches of "
     "five transitions, two of them terminal",
     slips={
+        "other_critic": Slip(
+            lambda r, d, q1, q2, lp, alpha, gamma: r + gamma * (1 - d) * (q2 - alpha * lp),
+            ("There are two critics.",),
+        ),
+        "reward_after_the_end": Slip(
+            lambda r, d, q1, q2, lp, alpha, gamma: (
+                (1 - d) * (r + gamma * (np.minimum(q1, q2) - alpha * lp))
+            ),
+            ("The step that ends an episode is paid for: (1 − terminated) is not for the reward.",),
+        ),
+        "discount_forgotten": Slip(
+            lambda r, d, q1, q2, lp, alpha, gamma: r + (1 - d) * (np.minimum(q1, q2) - alpha * lp),
+            ("Where is γ?",),
+        ),
+        "smallest_of_the_batch": Slip(
+            lambda r, d, q1, q2, lp, alpha, gamma: (
+                r + gamma * (1 - d) * (min(q1.min(), q2.min()) - alpha * lp)
+            ),
+            ("The smaller of the two *for each transition*, not the smallest of the batch.",),
+        ),
+        "entropy_inside_the_minimum": Slip(
+            lambda r, d, q1, q2, lp, alpha, gamma: (
+                r + gamma * (1 - d) * np.minimum(q1 - alpha * lp, q2)
+            ),
+            ("The entropy belongs to V, whichever critic is the smaller: outside of the minimum.",),
+        ),
+        "alpha_on_all": Slip(
+            lambda r, d, q1, q2, lp, alpha, gamma: (
+                r + gamma * (1 - d) * alpha * (np.minimum(q1, q2) - lp)
+            ),
+            ("α weighs log π only: where do the brackets close?",),
+        ),
+        "brackets_of_the_mask": Slip(
+            lambda r, d, q1, q2, lp, alpha, gamma: (
+                r + gamma * (1 - d * (np.minimum(q1, q2) - alpha * lp))
+            ),
+            ("1 − terminated is a factor of its own: close the brackets before V.",),
+        ),
         "entropy_missing": Slip(
             lambda r, d, q1, q2, lp, alpha, gamma: r + gamma * (1 - d) * np.minimum(q1, q2),
             (
@@ -114,6 +152,14 @@ TWIN_BIAS = Formula(
     tested="against E[min] of two normal errors, to 9 digits, for 8 random (s, ρ); the notebook "
     "compares it with a million draws",
     slips={
+        "root_forgotten": Slip(
+            lambda s, rho: -s * (1 - rho) / math.sqrt(math.pi),
+            ("1 − ρ comes from a variance: its root is in the answer.",),
+        ),
+        "squared": Slip(
+            lambda s, rho: -s * s * (1 - rho) / math.pi,
+            ("It is the square, with a minus: a bias has the unit of s.",),
+        ),
         "sign": Slip(
             lambda s, rho: s * math.sqrt((1 - rho) / math.pi),
             ("The size is right. Is the smaller of two numbers above or below their mean?",),
@@ -158,6 +204,22 @@ HALF_LIFE = Formula(
     inputs=lambda seed: (float(10 ** np.random.default_rng(seed).uniform(-2.5, -0.2)),),
     tested="against n with (1 − τ)ⁿ = ½, to 9 digits, for 8 random τ",
     slips={
+        "not_a_logarithm": Slip(
+            lambda tau: math.log(0.5) / (1 - tau),
+            ("n is an exponent: it comes down with a logarithm, on both sides.",),
+        ),
+        "half_of_the_lag": Slip(
+            lambda tau: 0.5 / tau,
+            ("It does not fall by τ of the *first* value each time, but of what is left.",),
+        ),
+        "upside_down": Slip(
+            lambda tau: math.log(1 - tau) / math.log(2),
+            ("Solve n·log(1 − τ) = log ½ for n: which one is divided?",),
+        ),
+        "root": Slip(
+            lambda tau: math.sqrt(1 - tau),
+            ("That is what is left after *half an update*. Asked is for n.",),
+        ),
         "mean_lag": Slip(
             lambda tau: 1 / tau,
             (
@@ -204,6 +266,26 @@ DUAL_TEMPERATURE = Formula(
     tested="against the α at which N(·, α/k) has the target entropy, to 9 digits, for 8 random "
     "(k, H̄)",
     slips={
+        "precedence": Slip(
+            lambda k, target: k * math.exp(2 * target) / 2 * math.pi * math.e,
+            ("x / 2*pi*e is ((x / 2)·π)·e in Python: brackets.",),
+        ),
+        "target_not_doubled": Slip(
+            lambda k, target: k * math.exp(target) / (2 * math.pi * math.e),
+            ("H = *½* log(2πe σ²): multiply by 2 before you take the exponential.",),
+        ),
+        "target_halved": Slip(
+            lambda k, target: k * math.exp(target / 2) / (2 * math.pi * math.e),
+            ("H = *½* log(2πe σ²): to get rid of a half, double.",),
+        ),
+        "subtracted": Slip(
+            lambda k, target: k * (math.exp(2 * target) - 2 * math.pi * math.e),
+            ("2πe is a factor inside the logarithm: divide by it.",),
+        ),
+        "root_of_k": Slip(
+            lambda k, target: math.sqrt(k) * math.exp(target) / math.sqrt(2 * math.pi * math.e),
+            ("This is √α.",),
+        ),
         "inverted": Slip(
             lambda k, target: math.exp(2 * target) / (2 * math.pi * math.e * k),
             ("σ² = α/k, so α = kσ²: a sharper critic needs a *higher* temperature.",),
@@ -237,3 +319,5 @@ EXERCISES: dict[str, Exercise] = {
     "half_life": HALF_LIFE,
     "dual_temperature": DUAL_TEMPERATURE,
 }
+
+PREDICTIONS: dict[str, Prediction] = {"minimum": Word("too low", ("too low", "right", "too high"))}

@@ -36,6 +36,26 @@ FINAL_SIGMA = Formula(
     tested="the three standard deviations against the zeros of ∂J/∂ log σ, to 9 digits, for 8 "
     "random (k, α, d)",
     slips={
+        "divided_outside": Slip(
+            lambda k, alpha, d: (
+                math.sqrt(alpha / k),
+                math.sqrt(1 / k),
+                math.sqrt(alpha / k) / d,
+            ),
+            ("It is α that becomes α/d, inside the root.",),
+        ),
+        "no_temperature": Slip(
+            lambda k, alpha, d: (math.sqrt(alpha / k), 0.0, math.sqrt(alpha / (d * k))),
+            ("α *forgotten* is α = 1, not α = 0: log π stands there without a factor.",),
+        ),
+        "log_sigma": Slip(
+            lambda k, alpha, d: (
+                math.log(alpha / k) / 2,
+                math.log(1 / k) / 2,
+                math.log(alpha / (d * k)) / 2,
+            ),
+            ("These are log σ. Asked for is σ.",),
+        ),
         "variances": Slip(
             lambda k, alpha, d: (alpha / k, 1 / k, alpha / (d * k)),
             ("These are variances, σ².",),
@@ -94,6 +114,37 @@ ENTROPY_SEEN = Formula(
     tested="the entropy of a diagonal Gaussian and minus its log-density at the mean, to 9 digits, "
     "for 8 random σ of 2 to 6 coordinates",
     slips={
+        "constants_once": Slip(
+            lambda sigma: (
+                float(np.log(sigma).sum() + math.log(2 * math.pi * math.e) / 2),
+                float(np.log(sigma).sum() + math.log(2 * math.pi) / 2),
+            ),
+            ("Every coordinate has its own √(2π), and its own ½.",),
+        ),
+        "density_itself": Slip(
+            lambda sigma: (
+                entropy_seen(sigma)[0],
+                float(np.prod(1 / (sigma * math.sqrt(2 * math.pi)))),
+            ),
+            ("The second one is the density at the mean. Asked is for minus its logarithm.",),
+        ),
+        "same_twice": Slip(
+            lambda sigma: (entropy_seen(sigma)[0],) * 2,
+            ("The second is at a = μ, where ε = 0: the mean of ε²/2 is not in it.",),
+        ),
+        "half_taken_once": Slip(
+            lambda sigma: (entropy_seen(sigma)[0], entropy_seen(sigma)[0] - 0.5),
+            ("The two differ by E[ε²]/2 for *each* coordinate.",),
+        ),
+        "precedence": Slip(
+            lambda sigma: (
+                float(
+                    np.log(sigma).sum() + len(sigma) * math.log(2 * math.pi) / 2 * math.pi * math.e
+                ),
+                entropy_seen(sigma)[1],
+            ),
+            ("x / 2*pi*e is ((x / 2)·π)·e in Python, and e belongs inside the logarithm.",),
+        ),
         "half_once": Slip(
             lambda s: (entropy_seen(s)[1] + 0.5, entropy_seen(s)[1]),
             ("E[ε²]/2 is ½ for each coordinate.",),
@@ -138,11 +189,54 @@ def _softmax(x: np.ndarray) -> np.ndarray:
     return p / p.sum()
 
 
+def _logits_for_weights(logits: np.ndarray, log_probs: np.ndarray) -> float:
+    with np.errstate(invalid="ignore"):
+        return float(np.log((logits * np.exp(log_probs)).sum()))
+
+
 MIXTURE_LOG_PROB = Formula(
     reference=mixture_log_prob,
     inputs=_mixtures,
     tested="against log Σ_k w_k p_k(a), to 9 digits, for 8 random mixtures of 2 to 5 components",
     slips={
+        "logits_for_weights": Slip(
+            _logits_for_weights,
+            ("Logits may be negative: they are no weights. Which function makes weights of them?",),
+        ),
+        "sigmoid": Slip(
+            lambda logits, log_probs: float(
+                np.log((np.exp(log_probs) / (1 + np.exp(-logits))).sum())
+            ),
+            ("A sigmoid gives each its own probability; the weights of a mixture sum to one.",),
+        ),
+        "sum_of_logs": Slip(
+            lambda logits, log_probs: float(
+                (logits - np.logaddexp.reduce(logits) + log_probs).sum()
+            ),
+            ("A sum of logarithms is a product of densities. Wanted is log of the *sum*.",),
+        ),
+        "weights_added": Slip(
+            lambda logits, log_probs: float(np.log((_softmax(logits) + np.exp(log_probs)).sum())),
+            ("Weight *times* density.",),
+        ),
+        "normalised_by_densities": Slip(
+            lambda logits, log_probs: float(
+                np.logaddexp.reduce(logits + log_probs) - np.logaddexp.reduce(log_probs)
+            ),
+            ("What is divided by is the sum of the *weights*, exp(logits), not of the densities.",),
+        ),
+        "heaviest": Slip(
+            lambda logits, log_probs: float(log_probs[logits.argmax()]),
+            ("The heaviest component alone. The others may have been it.",),
+        ),
+        "not_summed": Slip(
+            lambda logits, log_probs: logits - np.logaddexp.reduce(logits) + log_probs,
+            ("One number for each component: logarithms of weight times density, not yet added.",),
+        ),
+        "averaged": Slip(
+            lambda logits, log_probs: mixture_log_prob(logits, log_probs) - math.log(len(logits)),
+            ("The weights make a mean already: sum, do not average again.",),
+        ),
         "not_normalised": Slip(
             lambda logits, lp: float(np.logaddexp.reduce(logits + lp)),
             (
@@ -215,8 +309,8 @@ REVIEWED = Surrogate(
         _problem([-0.7, 0.4], [0.2, -0.3], 0.25),
     ],
     tested="shapes and the graph in 2 and 4 dimensions; mean against the exact gradient and "
-    "variance, both by quadrature, in 2 dimensions, for Q = 0.7a − 0.4a² + 0.3a³ + cos 2a, summed, "
-    "at two (μ, σ, α)",
+    "variance, both by quadrature, in 2 dimensions that feel each other, for Q = 0.7a − 0.4a² + "
+    "0.3a³ + cos 2a, at two (μ, σ, α)",
     slips={
         "mean_over_coordinates": Slip(
             _mean_over_coordinates,
