@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from estimators import Noise, Objective, Policy, log_det_tanh, squash
+from estimators import POLICIES, Noise, Objective, Policy, log_det_tanh, squash
 from sac_minimal.adam import Adam
 from sac_minimal.config import Config, driver
 from sac_minimal.entropy import default_target
@@ -30,7 +30,8 @@ class SAC:
         self.config, self.space = config, space
         self.kind, name = config.resolve(space.discrete)
         self.estimator = driver(self.kind, name, config.n)
-        self.squash = config.squash and not space.discrete
+        self.bounded = POLICIES[self.kind].bounded
+        self.squash = config.squash and not (space.discrete or self.bounded)
         self.forward: dict[str, Forward] = {}
         self.trained = self.networks(rng.generator)
         self.targets = {k: [p.detach().clone() for p in self.trained[k]] for k in self.TARGETS}

@@ -127,7 +127,7 @@ class Loop:
     def _require_reach(self) -> None:
         """ValueError if the temperature is tuned to an entropy that no policy has."""
         agent, space = self.agent, self.agent.space
-        highest = highest_entropy(space.actions, space.discrete, agent.squash)
+        highest = highest_entropy(space.actions, space.discrete, agent.squash or agent.bounded)
         why = out_of_reach(agent.target_entropy, highest, space.discrete)
         if why and agent.fixed_alpha is None:
             raise ValueError(f"{why}; give another --target-entropy, or an --alpha")

@@ -23,7 +23,7 @@ from estimators import (
 )
 from estimators.compiled import Compiled
 from sac_minimal.adam import Adam
-from sac_minimal.config import Config
+from sac_minimal.config import Config, rows
 from sac_minimal.envs import Space
 from sac_minimal.lineage import DQN, make_agent
 from sac_minimal.networks import forward, make_network, q_values
@@ -204,12 +204,12 @@ def test_adam_is_pytorch_s():
         torch.testing.assert_close(b, c, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("policy", ["gaussian", "mixture", "categorical"])
+@pytest.mark.parametrize("policy", POLICIES)
 def test_every_estimator_drives_the_actor(policy):
     space = DISCRETE if policy == "categorical" else CONTINUOUS
     b = batch(space)
     b = Batch(*(x.float() if x.is_floating_point() else x for x in b))
-    for name in CATALOGUE[POLICIES[policy]]:
+    for name in rows(policy):
         for squashed in (True, False):
             config = Config(policy=policy, estimator=name, n=2, hidden=16, squash=squashed)
             agent = make_agent(config, space, Noise(0))
@@ -219,6 +219,18 @@ def test_every_estimator_drives_the_actor(policy):
             moved = [not torch.equal(p, q) for p, q in zip(actor, before, strict=True)]
             assert all(moved), name
             assert all(p.isfinite().all() for p in actor), name
+
+
+def test_what_a_bounded_policy_does_is_not_squashed():
+    """A Beta's action is the environment's, and so is its density: the soft value of Q = 0 is αH."""
+    agent = make_agent(Config(policy="beta", hidden=16), CONTINUOUS, Noise(0))
+    assert not agent.squash
+    obs = torch.randn(4000, CONTINUOUS.observations, generator=Noise(3).generator)
+    policy, nothing = agent.policy(obs), [0 * p for p in agent.trained["critics"]]
+    off = (agent.soft_value(nothing, obs, Noise(1)) - agent.alpha * policy.entropy()).detach()
+    assert float(off.mean().abs()) < 5 * float(off.std()) / 4000**0.5
+    assert agent.act(obs, Noise(2)).abs().max() <= 1
+    assert agent.central(obs).abs().max() < 1
 
 
 @pytest.mark.parametrize("version", ["1", "2", "ddpg", "td3"])

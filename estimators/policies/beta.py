@@ -33,6 +33,7 @@ class Beta(Policy):
     log_a: Tensor
     log_b: Tensor
 
+    bounded = True
     limits: ClassVar[Mapping[str, tuple[float, float]]] = {
         "log_a": (-3.0, 9.0),
         "log_b": (-3.0, 9.0),

@@ -25,6 +25,7 @@ class Policy(ABC):
     """π_θ, a batch of them: parameters by name, draws, densities, and what else is known."""
 
     discrete: ClassVar[bool] = False  # whether an action is one of finitely many
+    bounded: ClassVar[bool] = False  # whether every action lies in (−1, 1)^d: nothing to squash
     limits: ClassVar[Mapping[str, tuple[float, float]]] = {}  # an actor keeps a parameter in them
     usual: ClassVar[Mapping[str, tuple[float, float]]] = {}  # where tests draw it from; else ±1
 
