@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import types
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from estimators.foreign import keywords
 from nabla import load
 from nabla.cli import main
 from nabla.runs.saved import saved_agent, saved_config
-from nabla.runs.train import together
+from nabla.runs.train import tensorboard_callback, together
 from sac_minimal.config import Config
 from sac_minimal.envs import Space, make
 from sac_minimal.lineage import make_agent
@@ -345,6 +346,28 @@ def test_what_does_not_fit_gets_one_sentence(capsys, tmp_path, arguments, words)
     assert words in err
     assert err.count("\n") == 1
     assert not list(tmp_path.glob("run/checkpoint*"))
+
+
+def test_tensorboard_is_a_callback(tmp_path, monkeypatch):
+    """One writer a run; every number of every evaluation, flushed."""
+    made, written = [], []
+
+    class Writer:
+        def __init__(self, folder):
+            made.append(folder)
+
+        def add_scalar(self, name, value, step):
+            written.append((name, step))
+
+        def flush(self):
+            written.append("flush")
+
+    module = types.SimpleNamespace(SummaryWriter=Writer)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    rows = train(SMALL, tmp_path, nothing, [tensorboard_callback()])
+    assert made == [tmp_path / "tensorboard"]
+    expected = [x for row in rows for x in (*((name, row["step"]) for name in row), "flush")]
+    assert written == expected
 
 
 @pytest.mark.parametrize("command", ["plot", "watch", "probe"])

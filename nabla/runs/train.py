@@ -5,6 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -122,10 +123,13 @@ def tensorboard_callback() -> Any:
     except ModuleNotFoundError:
         raise ValueError("--tensorboard needs python3 bootstrap.py tensorboard") from None
 
+    writer_of = cache(SummaryWriter)  # one for the run, made when there is something to write
+
     def write(row: dict[str, float], agent: Any, run: Path) -> None:
-        with SummaryWriter(run / "tensorboard") as writer:
-            for name, value in row.items():
-                writer.add_scalar(name, value, row["step"])
+        writer = writer_of(run / "tensorboard")
+        for name, value in row.items():
+            writer.add_scalar(name, value, row["step"])
+        writer.flush()
 
     return write
 
