@@ -222,7 +222,7 @@ def test_every_estimator_drives_the_actor(policy):
 
 
 def test_what_a_bounded_policy_does_is_not_squashed():
-    """A Beta's action is the environment's, and so is its density: the soft value of Q = 0 is αH."""
+    """The density of a Beta's action is the environment's: the soft value of Q = 0 is αH."""
     agent = make_agent(Config(policy="beta", hidden=16), CONTINUOUS, Noise(0))
     assert not agent.squash
     obs = torch.randn(4000, CONTINUOUS.observations, generator=Noise(3).generator)
