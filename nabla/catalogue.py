@@ -1,11 +1,23 @@
 """Estimators by name: those that apply, and what each says of its gradient and its mean."""
 
 import inspect
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from estimators import CATALOGUE, Entry, Estimator, Policy
+import torch
+
+from estimators import (
+    CATALOGUE,
+    POLICIES,
+    Categorical,
+    Entry,
+    Estimator,
+    Gaussian,
+    Policy,
+    Product,
+)
 from estimators.catalogue import applicable, row
 from estimators.foreign import load_object
 
@@ -51,8 +63,17 @@ def gradient(entry: Entry) -> str:
     return equation
 
 
+def examples() -> list[Policy]:
+    """One policy of each kind, in two dimensions or over two actions; of a Product a hybrid one."""
+    kinds = POLICIES.values()
+    sizes = [sum(map(math.prod, kind.shapes(2).values())) for kind in kinds]
+    each = [k.from_numbers(torch.zeros(s), 2) for k, s in zip(kinds, sizes, strict=True)]
+    gear, push = Categorical(torch.zeros(2)), Gaussian(torch.zeros(1), torch.zeros(1))
+    return [*each, Product(gear=gear, push=push)]
+
+
 def policies(name: str) -> str:
-    return ", ".join(kind.__name__ for kind, entries in CATALOGUE.items() if name in entries)
+    return ", ".join(type(p).__name__ for p in examples() if name in applicable(p)[0])
 
 
 def mean(entry: Entry) -> str:
