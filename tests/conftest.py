@@ -19,3 +19,12 @@ def _global_seed_untouched():
     before = torch.random.get_rng_state()
     yield
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.fixture(autouse=True)
+def _threads_untouched():
+    """A training sets the threads of its process: what comes after it here is not to share cores."""
+    before = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != before:
+        torch.set_num_threads(before)
