@@ -23,7 +23,7 @@ def _global_seed_untouched():
 
 @pytest.fixture(autouse=True)
 def _threads_untouched():
-    """A training sets the threads of its process: what comes after it here is not to share cores."""
+    """A training sets the threads of its process: what comes after it here is to have its own."""
     before = torch.get_num_threads()
     yield
     if torch.get_num_threads() != before:

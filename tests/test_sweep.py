@@ -166,8 +166,10 @@ def test_a_training_cell_waits_for_the_worker_of_a_driver_that_was_killed(tmp_pa
     command = [sys.executable, "-c", code, str(folder)]
     with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as other:
         assert other.stdout.readline() == "mine\n"
-        threading.Timer(1.0, lambda: other.communicate("go\n")).start()
+        release = threading.Timer(1.0, other.stdin.close)  # the end of its input is the end of it
+        release.start()
         store = run_cells([cell], tmp_path, "serial")
+        release.join()
     assert [row["error"] for row in store.rows()] == [None]
 
 

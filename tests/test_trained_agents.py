@@ -37,6 +37,8 @@ def study():
     from sac_minimal.envs import TASKS
 
     before = dict(TASKS)
+    for name in MODULES:  # another study may have some of these names
+        sys.modules.pop(name, None)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(FOLDER))
         patch.setitem(CATALOGUE, Gaussian, dict(CATALOGUE[Gaussian]))
