@@ -36,8 +36,8 @@ intervals of a row hold together with probability 1 − 1e-6. "unbiased" exclude
 [problems.py](../benchmarks/conformance/problems.py), all numbers in
 [conformance.csv](conformance.csv).
 
-| library | version | estimator | verdict | what is wrong | bias found | estimates | δ |
-|---|---|---|---|---|---|---|---|
+| library | estimator | verdict | what is wrong | bias found | estimates | δ |
+|---|---|---|---|---|---|---|
 {rows}
 
 ## By another route
@@ -91,7 +91,7 @@ def row(found: dict) -> dict:
 def markdown(r: dict) -> str:
     wrong, bias, estimates = "", "", ""
     if r["verdict"] == "biased":
-        wrong = r["diagnosis"]
+        wrong = r["diagnosis"].split(": it may be")[0]  # the rest is in the CSV
     elif r["verdict"] != "unbiased":
         wrong = r["evidence"]
     if r["entry"]:
@@ -99,7 +99,8 @@ def markdown(r: dict) -> str:
         estimates = f"{r['estimates']:,}"
     delta = r["delta"] if r["verdict"] == "unbiased" else ""
     verdict = r["verdict"] if r["verdict"] == "unbiased" else f"**{r['verdict']}**"
-    cells = r["library"], r["version"], r["estimator"], verdict, wrong, bias, estimates, delta
+    library = f"{r['library']} {r['version']}"
+    cells = library, r["estimator"], verdict, wrong, bias, estimates, delta
     return f"| {' | '.join(map(str, cells))} |"
 
 
