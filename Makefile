@@ -22,7 +22,7 @@ benchmark: ; $(PYTHON) bootstrap.py && $(VENV)/python benchmarks/gradients.py
 benchmark-sac:
 	$(PYTHON) bootstrap.py mujoco
 	$(VENV)/python benchmarks/parity/run.py && $(VENV)/python benchmarks/sac_speed.py
-benchmark-check: ; $(PYTHON) bootstrap.py && $(VENV)/python benchmarks/check_speed.py
+benchmark-check: ; $(PYTHON) bootstrap.py && OMP_NUM_THREADS=1 $(VENV)/python benchmarks/check_speed.py
 benchmark-start: ; $(PYTHON) bootstrap.py && $(VENV)/python benchmarks/start.py
 trust: ; $(PYTHON) bootstrap.py && OMP_NUM_THREADS=1 $(VENV)/python benchmarks/trust.py
 mutation: # long; resumes where it stopped
