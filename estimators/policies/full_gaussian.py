@@ -9,7 +9,7 @@ from torch import Tensor
 
 from estimators.noise import Noise
 from estimators.policies.gaussian import LIMITS, USUAL
-from estimators.policies.hermite import LOG_2PI, gauss_hermite
+from estimators.policies.hermite import LOG_2PI, normal_nodes
 from estimators.policies.policy import Policy, at_least_one, require_floating, wrong_shapes
 
 
@@ -74,10 +74,8 @@ class FullGaussian(Policy):
         return self.mu
 
     def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:
-        eps, w = gauss_hermite(order, self.mu.shape[-1], 1, self.mu)  # [m, d], [m]
-        ones = (1,) * len(self.batch)
-        a = self._at(eps.view(-1, *ones, eps.shape[-1]))
-        return a, w.view(-1, *ones).expand(-1, *self.batch)
+        eps, w = normal_nodes(order, self.mu)
+        return self._at(eps), w
 
     def _at(self, eps: Tensor) -> Tensor:
         return self.mu + (self.root @ eps.unsqueeze(-1))[..., 0]

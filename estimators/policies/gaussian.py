@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators.noise import Noise
-from estimators.policies.hermite import LOG_2PI, gauss_hermite, log_normal
+from estimators.policies.hermite import LOG_2PI, log_normal, normal_nodes
 from estimators.policies.policy import Policy, at_least_one, require_floating, wrong_shapes
 
 LIMITS = {"log_std": (-20.0, 2.0)}  # of an actor's output, as in SAC's published implementation
@@ -57,7 +57,5 @@ class Gaussian(Policy):
         return self.mu
 
     def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:
-        eps, w = gauss_hermite(order, self.mu.shape[-1], 1, self.mu)  # [m, d], [m]
-        ones = (1,) * len(self.batch)
-        a = self.mu + self.log_std.exp() * eps.view(-1, *ones, eps.shape[-1])
-        return a, w.view(-1, *ones).expand(-1, *self.batch)
+        eps, w = normal_nodes(order, self.mu)
+        return self.mu + self.log_std.exp() * eps, w

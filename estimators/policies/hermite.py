@@ -37,3 +37,11 @@ def gauss_hermite(order: int | None, d: int, copies: int, like: Tensor) -> tuple
     x_all = np.stack(np.meshgrid(*[x] * d, indexing="ij"), -1).reshape(-1, d)
     w_all = np.stack(np.meshgrid(*[w] * d, indexing="ij"), -1).reshape(-1, d).prod(-1)
     return torch.as_tensor(x_all).to(like), torch.as_tensor(w_all).to(like)
+
+
+def normal_nodes(order: int | None, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """For ε ~ N(0, I), a batch of means [*batch, d]: ε [m, *1, d] and weights [m, *batch]."""
+    *batch, d = mean.shape
+    eps, w = gauss_hermite(order, d, 1, mean)
+    ones = (1,) * len(batch)
+    return eps.view(-1, *ones, d), w.view(-1, *ones).expand(-1, *batch)

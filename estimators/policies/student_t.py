@@ -9,7 +9,7 @@ from torch import Tensor
 
 from estimators.noise import Noise
 from estimators.policies.gaussian import LIMITS, USUAL
-from estimators.policies.hermite import gauss_hermite
+from estimators.policies.hermite import normal_nodes
 from estimators.policies.incomplete_beta import attached, log_beta, quantile
 from estimators.policies.policy import Policy, at_least_one, require_floating, wrong_shapes
 
@@ -70,10 +70,8 @@ class StudentT(Policy):
 
     def nodes(self, order: int | None = None) -> tuple[Tensor, Tensor]:
         """Those of Gauss–Hermite for ε: good where F(a) has no use for the tails."""
-        eps, w = gauss_hermite(order, self.mu.shape[-1], 1, self.mu)  # [m, d], [m]
-        ones = (1,) * len(self.batch)
-        a = self._at(eps.view(-1, *ones, eps.shape[-1]).expand(-1, *self.mu.shape))
-        return a, w.view(-1, *ones).expand(-1, *self.batch)
+        eps, w = normal_nodes(order, self.mu)
+        return self._at(eps.expand(-1, *self.mu.shape)), w
 
     def _at(self, eps: Tensor) -> Tensor:
         df = self.log_df.exp()
