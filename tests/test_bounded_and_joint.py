@@ -161,6 +161,22 @@ def test_full_gaussian_is_torch_s_and_only_the_triangle_counts():
     assert gap(plain.log_prob(a), diagonal.log_prob(a)) < 1e-14
 
 
+def test_nodes_are_those_of_the_law():
+    """Σ w (a − μ)(a − μ)ᵀ = LLᵀ; for Student's t, E of a bump by scipy's density, to 1e-6."""
+    policy = full()
+    a, w = policy.nodes(6)
+    off = a - policy.mu
+    square = (w[:, None, None] * off[:, :, None] * off[:, None]).sum(0)
+    assert gap(square, policy.root @ policy.root.mT) < 1e-13
+    student = StudentT(t(0.3), t(-0.4), t(1.5))
+    a, w = student.nodes(60)
+    line = torch.linspace(-60, 60, 120_001, dtype=FLOAT)
+    density = scipy.stats.t.pdf(line, math.exp(1.5), 0.3, math.exp(-0.4))
+    bump = lambda x: torch.exp(-((x - 0.1) ** 2) / 4)  # noqa: E731
+    expected = float((torch.as_tensor(density) * bump(line)).sum()) * 1e-3
+    assert float((w * bump(a[:, 0])).sum()) == pytest.approx(expected, abs=1e-6)
+
+
 TABLE = t([1.0, -0.4, 0.3], [0.2, 0.9, -1.0])
 REWARD = t(0.2, -0.3, 0.6)
 MULTI = (
